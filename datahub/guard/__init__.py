@@ -1,0 +1,1 @@
+"""Borders: processes with limits, the only HTTP client, and text from outside."""

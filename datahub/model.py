@@ -1,0 +1,262 @@
+"""The words of the product as frozen structs, and the state machine: pure, no I/O.
+
+Each struct names the standard its fields come from: DCAT 3, Frictionless Data Package 2.0
+("Data Package"), Table Schema 2.0. Times are UTC in RFC 3339; sizes are bytes; digests are
+SHA-256 in lower-case hexadecimal.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, Literal
+
+import msgspec
+
+Json = dict[str, Any]
+
+
+class State(StrEnum):
+    """States of a submission, in the order of the flow."""
+
+    RECEIVED = "received"
+    DETECTED = "detected"
+    VALIDATED = "validated"
+    SCREENED = "screened"
+    IN_REVIEW = "in_review"
+    APPROVED = "approved"
+    RELEASED = "released"
+    REJECTED = "rejected"
+    RETURNED = "returned"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+
+
+S = State
+_STOPS = {S.REJECTED, S.WITHDRAWN}
+TRANSITIONS: dict[State, frozenset[State]] = {
+    S.RECEIVED: frozenset({S.DETECTED} | _STOPS),
+    S.DETECTED: frozenset({S.VALIDATED} | _STOPS),
+    S.VALIDATED: frozenset({S.SCREENED} | _STOPS),
+    S.SCREENED: frozenset({S.IN_REVIEW} | _STOPS),
+    # A decision binds to digests: when the metadata changed since, the work starts again.
+    S.IN_REVIEW: frozenset({S.APPROVED, S.RETURNED, S.DECLINED, S.RECEIVED, S.WITHDRAWN}),
+    S.APPROVED: frozenset({S.RELEASED, S.RECEIVED, S.REJECTED, S.WITHDRAWN}),
+    S.RELEASED: frozenset(),
+    S.REJECTED: frozenset(),
+    S.RETURNED: frozenset(),
+    S.DECLINED: frozenset(),
+    S.WITHDRAWN: frozenset(),
+}
+MACHINE_STATES = (S.RECEIVED, S.DETECTED, S.VALIDATED, S.SCREENED, S.APPROVED)
+"""States in which the next step is the machine's, not a person's."""
+
+STATE_ZH = {
+    S.RECEIVED: "已接收",
+    S.DETECTED: "已识别",
+    S.VALIDATED: "已校验",
+    S.SCREENED: "已筛查",
+    S.IN_REVIEW: "待审核",
+    S.APPROVED: "已批准",
+    S.RELEASED: "已发布",
+    S.REJECTED: "未通过",
+    S.RETURNED: "已退回",
+    S.DECLINED: "不予发布",
+    S.WITHDRAWN: "已撤回",
+}
+
+
+def may_move(before: State, after: State) -> bool:
+    """Tell whether the state machine has this step."""
+    return after in TRANSITIONS[before]
+
+
+class Openness(StrEnum):
+    """开放类型: 无条件开放, 有条件开放, 不予开放."""
+
+    OPEN = "open"
+    CONDITIONAL = "conditional"
+    CLOSED = "closed"
+
+
+OPENNESS_ZH = {"open": "无条件开放", "conditional": "有条件开放", "closed": "不予开放"}
+
+
+class Role(StrEnum):
+    """What a person is allowed, in one word."""
+
+    STEWARD = "steward"
+    REVIEWER = "reviewer"
+    OPERATOR = "operator"
+
+
+class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """Base of all structs: frozen, by keyword."""
+
+
+class Person(Struct):
+    """Somebody with a name, a role and, for stewards, a publisher."""
+
+    name: str
+    title: str
+    role: Role
+    publisher: str | None = None
+
+
+class Dialect(Struct):
+    """CSV dialect (Table Dialect 2.0), and where the header stands."""
+
+    delimiter: str = ","
+    quote_char: str = '"'
+    header_row: int = 1  # record number, 1-based (Table Dialect headerRows)
+    header_line: int = 1  # physical line on which the header row ends, 1-based
+
+
+class Table(Struct):
+    """A file that can be read as one table: what stage detect found out.
+
+    `path` is always UTF-8 text without a byte order mark: the original where it is that, else
+    a copy with the same records at the same positions (transcoded, or the sheet as CSV). It is
+    a server path and never leaves the process tree.
+    """
+
+    path: str
+    name: str  # the file name its owner knows it by
+    bytes: int
+    sha256: str  # of the original
+    format: Literal["csv", "xlsx"] = "csv"
+    encoding: str = "utf-8"  # of the original
+    dialect: Dialect = Dialect()
+    sheet: str | None = None
+    copied: bool = False  # path is a copy, not the original
+
+
+class FileIn(Struct):
+    """One file of a submission, kept verbatim under its digest."""
+
+    resource: str
+    name: str
+    bytes: int
+    sha256: str
+    charset: str = ""  # as declared with the file; empty when nothing was declared
+
+
+class Finding(Struct):
+    """What the screening found; it never carries the value itself."""
+
+    rule: str
+    severity: Literal["block", "warn", "note"]
+    resource: str
+    field: str
+    count: int
+    rows: tuple[int, ...]  # row numbers as in the report, the first few
+    sample: str  # masked
+    zh: str
+    en: str
+
+
+class Decision(Struct):
+    """A person's yes or no with a reason, bound to the digests of data and metadata."""
+
+    person: str
+    verdict: Literal["approve", "return", "decline"]
+    reason: str
+    data_digest: str
+    metadata_digest: str
+    at: str
+
+
+class Submission(Struct):
+    """What was handed in for a dataset and is not public."""
+
+    id: str
+    dataset: str
+    submitter: str
+    state: State
+    created: str
+    modified: str
+    files: tuple[FileIn, ...]
+    metadata_digest: str  # of the record and schemas that it is judged against
+    note: str = ""
+    attempt: int = 1
+    tables: dict[str, tuple[Table, ...]] = {}
+    findings: tuple[Finding, ...] = ()
+    problem: Json | None = None  # the error (code, facts) that rejected it
+    decision: Decision | None = None
+    version: int | None = None  # of the release it became
+
+
+class Distribution(Struct):
+    """One downloadable form of a resource in a release (DCAT Distribution)."""
+
+    path: str
+    bytes: int
+    sha256: str
+    media_type: str
+    resource: str | None = None
+    rows: int | None = None
+
+
+class Release(Struct):
+    """Immutable published state of a dataset."""
+
+    dataset: str
+    version: int
+    released: str
+    submission: str
+    manifest_sha256: str
+    files: tuple[Distribution, ...]
+    withdrawn: str | None = None
+    reason: str | None = None
+    withdrawn_by: str | None = None
+
+
+class Field(Struct):
+    """A column as Table Schema has it, as far as reading needs it."""
+
+    name: str
+    type: str = "string"
+    title: str = ""
+    timezone: str | None = None
+
+
+class Dataset(Struct):
+    """A catalog record with its resources (Data Package and the fields beside it)."""
+
+    name: str
+    title: str
+    publisher: str
+    publisher_title: str
+    theme: str
+    theme_title: str
+    openness: Openness
+    package: Json  # the Data Package descriptor, schemas inlined
+    digest: str  # of the package: what a decision binds to
+    created: str
+    modified: str
+    latest: int | None = None
+    retired: bool = False
+
+    @property
+    def resources(self) -> tuple[str, ...]:
+        """Names of the resources, in catalog order."""
+        return tuple(r["name"] for r in self.package["resources"])
+
+    @property
+    def record(self) -> Json:
+        """The catalog record's own fields."""
+        record: Json = self.package["catalog"]
+        return record
+
+    def resource(self, name: str) -> Json:
+        """Descriptor of one resource (Data Resource); KeyError where there is none."""
+        for resource in self.package["resources"]:
+            if resource["name"] == name:
+                found: Json = resource
+                return found
+        raise KeyError(name)
+
+
+def data_digest(files: tuple[FileIn, ...]) -> str:
+    """Digest of all files of a submission: over resource and digest, line by line."""
+    return sha256("".join(f"{f.resource} {f.sha256}\n" for f in files).encode()).hexdigest()

@@ -1,0 +1,68 @@
+"""One frozen Settings from defaults < file < environment; the only reader of the environment.
+
+The file is TOML, named by DATAHUB_SETTINGS. A variable DATAHUB_<NAME> overrides field <name>.
+Sizes are bytes, times are seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from datahub.errors import CatalogError
+
+GIB = 1 << 30
+MIB = 1 << 20
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything an operator may set; each field's comment is its documentation."""
+
+    data: Path = Path(".data")  # folder of catalog, originals and public files
+    host: str = "127.0.0.1"  # address that serve listens on
+    port: int = 8000
+    workers: int = 2  # web processes
+    server: str = "http://127.0.0.1:8000"  # where the commands find the service
+    token: str = ""  # who the commands speak as
+    upload_bytes: int = 5 * GIB  # of one submission, all files together
+    unpacked_bytes: int = 2 * GIB  # of a compressed file, once opened
+    line_bytes: int = 4 * MIB  # of one line of text
+    free_bytes: int = 64 * MIB  # kept free on the disk
+    child_memory: int = 4 * GIB  # address space of a child that parses
+    child_seconds: int = 1800  # deadline of a child that parses
+    errors_kept: int = 1000  # errors in a report; all of them are in its CSV
+    page_rows: int = 10_000  # rows a page at most
+    query_threads: int = 1  # DuckDB threads of a web process
+    log: str = "info"
+
+
+def load(**overrides: Any) -> Settings:
+    """Read settings; keyword arguments that are not None win over everything.
+
+    Raises:
+        CatalogError: an unknown setting or a value of the wrong type, with its name.
+
+    """
+    values: dict[str, Any] = {}
+    file = os.environ.get("DATAHUB_SETTINGS")
+    if file:
+        values |= tomllib.loads(Path(file).read_text(encoding="utf-8"))
+    for name in Settings.__struct_fields__:
+        text = os.environ.get(f"DATAHUB_{name.upper()}")
+        if text is not None:
+            values[name] = text
+    values |= {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return msgspec.convert(values, Settings, strict=False, dec_hook=_path)
+    except msgspec.ValidationError as error:
+        raise CatalogError(
+            place="settings", reason_zh=f"设置不对：{error}", reason_en=str(error)
+        ) from None
+
+
+def _path(kind: type, value: Any) -> Any:
+    return Path(value).expanduser() if kind is Path else value

@@ -1,0 +1,197 @@
+"""The catalog records: vocabularies, publishers, datasets and their field ids."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from datahub.errors import DatasetUnknown
+from datahub.model import Dataset, Json, Openness, Struct
+from datahub.store.tables import datasets, field_ids, publishers, terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from datahub.store.engine import Db
+
+_JOINED = (
+    sa.select(datasets, publishers.c.title.label("publisher_title"), terms.c.title.label("theme_t"))
+    .join(publishers, publishers.c.id == datasets.c.publisher)
+    .outerjoin(terms, sa.and_(terms.c.kind == "theme", terms.c.code == datasets.c.theme))
+)
+
+
+class Filter(Struct):
+    """What a list of datasets is narrowed by; None means everything."""
+
+    publisher: str | None = None
+    theme: str | None = None
+    openness: Openness | None = None
+    text: str | None = None
+
+
+def _dataset(row: Any) -> Dataset:
+    return Dataset(
+        name=row.name,
+        title=row.title,
+        publisher=row.publisher,
+        publisher_title=row.publisher_title,
+        theme=row.theme,
+        theme_title=row.theme_t or row.theme,
+        openness=Openness(row.openness),
+        package=msgspec.json.decode(row.package),
+        digest=row.digest,
+        created=row.created,
+        modified=row.modified,
+        latest=row.latest,
+        retired=row.retired,
+    )
+
+
+def fold(text: str) -> str:
+    """Fold text for comparing: compatibility forms (full width) and case become one."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def get_dataset(db: Db, name: str) -> Dataset:
+    """Return one dataset.
+
+    Raises:
+        DatasetUnknown: there is none of this name; names like it are hinted at.
+
+    """
+    row = db.execute(_JOINED.where(datasets.c.name == name)).first()
+    if row is None:
+        raise _unknown(db, name)
+    return _dataset(row)
+
+
+def _unknown(db: Db, name: str) -> DatasetUnknown:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, list(db.scalars(sa.select(datasets.c.name))), n=3)
+    shown = name if len(name) <= 100 else name[:100] + "…"  # noqa: PLR2004 - a line of text
+    return DatasetUnknown(
+        dataset=shown,
+        hint_zh=f"相近的有：{'、'.join(close)}" if close else "可用的名称见 /api/v1/datasets",
+        hint_en=f"Close: {', '.join(close)}" if close else "See /api/v1/datasets for names",
+    )
+
+
+def list_datasets(
+    db: Db, filters: Filter, *, limit: int = 100, offset: int = 0
+) -> tuple[int, list[Dataset]]:
+    """Return how many datasets match, and a page of them by title."""
+    tests = [datasets.c.retired.is_(False)]
+    if filters.publisher is not None:
+        tests.append(datasets.c.publisher == filters.publisher)
+    if filters.theme is not None:
+        tests.append(datasets.c.theme == filters.theme)
+    if filters.openness is not None:
+        tests.append(datasets.c.openness == filters.openness.value)
+    tests += [
+        datasets.c.search.contains(word, autoescape=True)
+        for word in fold(filters.text or "").split()
+    ]
+    total = db.scalar(sa.select(sa.func.count()).select_from(datasets).where(*tests)) or 0
+    page = _JOINED.where(*tests).order_by(datasets.c.title, datasets.c.name)
+    return total, [_dataset(row) for row in db.execute(page.limit(limit).offset(offset))]
+
+
+def all_datasets(db: Db) -> dict[str, Dataset]:
+    """Every dataset by name, retired ones too."""
+    return {row.name: _dataset(row) for row in db.execute(_JOINED)}
+
+
+def save_dataset(db: Db, package: Json, *, digest: str, search: str, now: str) -> None:
+    """Add a dataset or change its record; what it has released stays as it is."""
+    record = package["catalog"]
+    values = {
+        "title": package["title"],
+        "publisher": record["publisher"],
+        "theme": record["theme"],
+        "openness": record["openness"],
+        "package": msgspec.json.encode(package).decode(),
+        "digest": digest,
+        "search": fold(search),
+        "modified": now,
+        "retired": False,
+    }
+    name = package["name"]
+    changed = db.execute(datasets.update().where(datasets.c.name == name).values(**values))
+    if changed.rowcount == 0:
+        db.execute(datasets.insert().values(name=name, created=now, latest=None, **values))
+
+
+def retire_dataset(db: Db, name: str, *, now: str) -> None:
+    """Take a dataset off the lists; its releases stay where they are."""
+    db.execute(
+        datasets.update().where(datasets.c.name == name).values(retired=True, modified=now)
+    )
+
+
+def set_latest(db: Db, name: str, version: int | None) -> None:
+    """Point `latest` at a release, or at none."""
+    db.execute(datasets.update().where(datasets.c.name == name).values(latest=version))
+
+
+def save_terms(db: Db, kind: str, items: Iterable[Json], *, code: str) -> None:
+    """Replace a vocabulary; `code` names the key that identifies an item."""
+    db.execute(terms.delete().where(terms.c.kind == kind))
+    for item in items:
+        db.execute(
+            terms.insert().values(
+                kind=kind, code=item[code], title=item["title"], record=_text(item)
+            )
+        )
+
+
+def get_terms(db: Db, kind: str) -> list[Json]:
+    """Items of a vocabulary by code."""
+    rows = db.scalars(sa.select(terms.c.record).where(terms.c.kind == kind).order_by(terms.c.code))
+    return [msgspec.json.decode(row) for row in rows]
+
+
+def save_publisher(db: Db, item: Json) -> None:
+    """Add a publisher or change it."""
+    values = {
+        "title": item["title"],
+        "credit_code": item["credit_code"],
+        "region": item["region"],
+        "record": _text(item),
+    }
+    changed = db.execute(
+        publishers.update().where(publishers.c.id == item["id"]).values(**values)
+    )
+    if changed.rowcount == 0:
+        db.execute(publishers.insert().values(id=item["id"], **values))
+
+
+def get_publishers(db: Db) -> list[Json]:
+    """Publishers by id."""
+    rows = db.scalars(sa.select(publishers.c.record).order_by(publishers.c.id))
+    return [msgspec.json.decode(row) for row in rows]
+
+
+def assign_field_ids(db: Db, dataset: str, resource: str, names: Iterable[str]) -> dict[str, int]:
+    """Return a Parquet field id per column; a column keeps its id for ever, none is used twice."""
+    where = sa.and_(field_ids.c.dataset == dataset, field_ids.c.resource == resource)
+    known = {row.field: row.id for row in db.execute(sa.select(field_ids).where(where))}
+    following = max(known.values(), default=0) + 1
+    for name in names:
+        if name not in known:
+            known[name] = following
+            db.execute(
+                field_ids.insert().values(
+                    dataset=dataset, resource=resource, field=name, id=following
+                )
+            )
+            following += 1
+    return known
+
+
+def _text(item: Json) -> str:
+    return msgspec.json.encode(item, order="sorted").decode()

@@ -1,0 +1,139 @@
+"""Releases: a row makes a version visible, a tombstone hides its files and keeps the reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from datahub.errors import ReleaseUnknown, ReleaseWithdrawn, StateError
+from datahub.model import Distribution, Json, Release
+from datahub.store import audit, records
+from datahub.store.tables import releases
+
+if TYPE_CHECKING:
+    from datahub.store.engine import Db
+
+
+def _release(row: Any) -> Release:
+    return Release(
+        dataset=row.dataset,
+        version=row.version,
+        released=row.released,
+        submission=row.submission,
+        manifest_sha256=row.manifest_sha256,
+        files=msgspec.json.decode(row.files, type=tuple[Distribution, ...]),
+        withdrawn=row.withdrawn,
+        reason=row.reason,
+        withdrawn_by=row.withdrawn_by,
+    )
+
+
+def _where(dataset: str, version: int) -> Any:
+    return sa.and_(releases.c.dataset == dataset, releases.c.version == version)
+
+
+def add(db: Db, release: Release, package: Json, *, who: str) -> None:
+    """Make a release visible and point `latest` at it."""
+    db.execute(
+        releases.insert().values(
+            dataset=release.dataset,
+            version=release.version,
+            submission=release.submission,
+            released=release.released,
+            manifest_sha256=release.manifest_sha256,
+            package=msgspec.json.encode(package).decode(),
+            files=msgspec.json.encode(release.files).decode(),
+        )
+    )
+    records.set_latest(db, release.dataset, release.version)
+    audit.append(
+        db,
+        release.released,
+        who,
+        "release:published",
+        f"{release.dataset}/{release.version}",
+        after=release.manifest_sha256,
+    )
+
+
+def next_version(db: Db, dataset: str) -> int:
+    """Number of the release that comes next; withdrawn numbers are not used again."""
+    last = db.scalar(
+        sa.select(sa.func.max(releases.c.version)).where(releases.c.dataset == dataset)
+    )
+    return (last or 0) + 1
+
+
+def find(db: Db, dataset: str | None = None) -> list[Release]:
+    """Releases, newest first, tombstones included."""
+    query = sa.select(releases).order_by(releases.c.dataset, releases.c.version.desc())
+    if dataset is not None:
+        query = query.where(releases.c.dataset == dataset)
+    return [_release(row) for row in db.execute(query)]
+
+
+def get(db: Db, dataset: str, version: int | None) -> Release:
+    """Return a release, `None` meaning the latest.
+
+    Raises:
+        DatasetUnknown: there is no such dataset.
+        ReleaseUnknown: it has no such release, or none at all.
+        ReleaseWithdrawn: it was taken down; the error carries date and reason.
+
+    """
+    if version is None:
+        version = records.get_dataset(db, dataset).latest
+    row = db.execute(sa.select(releases).where(_where(dataset, version or 0))).first()
+    if row is None:
+        raise _unknown(db, dataset, version)
+    if row.withdrawn is not None:
+        raise ReleaseWithdrawn(
+            dataset=dataset, version=version, at=row.withdrawn, reason=row.reason
+        )
+    return _release(row)
+
+
+def _unknown(db: Db, dataset: str, version: int | None) -> ReleaseUnknown:
+    known = records.get_dataset(db, dataset)
+    there = [r.version for r in find(db, dataset) if r.withdrawn is None]
+    if not there:
+        hint = "还没有发布任何版本", "nothing has been released yet"
+    else:
+        hint = f"现有版本：{there}，最新 {known.latest}", f"releases: {there}, latest {known.latest}"
+    return ReleaseUnknown(
+        dataset=dataset, version=version or "latest", hint_zh=hint[0], hint_en=hint[1]
+    )
+
+
+def get_package(db: Db, dataset: str, version: int) -> Json:
+    """Descriptor (Data Package) of a release, as it was released."""
+    text = db.scalar(sa.select(releases.c.package).where(_where(dataset, version)))
+    package: Json = msgspec.json.decode(text or "{}")
+    return package
+
+
+def withdraw(db: Db, release: Release, *, reason: str, who: str, at: str) -> None:
+    """Turn a release into a tombstone; `latest` falls back to the newest that remains.
+
+    Raises:
+        StateError: it is a tombstone already.
+
+    """
+    changed = db.execute(
+        releases.update()
+        .where(_where(release.dataset, release.version), releases.c.withdrawn.is_(None))
+        .values(withdrawn=at, reason=reason, withdrawn_by=who)
+    )
+    subject = f"{release.dataset}/{release.version}"
+    if changed.rowcount == 0:
+        raise StateError(
+            what="release", id=subject, state="已撤回 withdrawn",
+            action_zh="再次撤回", action_en="withdrawn again",
+        )  # fmt: skip
+    remaining = [r.version for r in find(db, release.dataset) if r.withdrawn is None]
+    records.set_latest(db, release.dataset, max(remaining, default=None))
+    audit.append(
+        db, at, who, "release:withdrawn", subject, before=release.manifest_sha256, after=reason
+    )

@@ -1,0 +1,140 @@
+"""The catalog's own tables.
+
+JSON columns hold structs of `model` as text. Order in time is by `seq` or version, never by clock.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+terms = sa.Table(
+    "terms",  # vocabularies of the catalog: region, theme, license
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("code", sa.Text, primary_key=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+)
+
+publishers = sa.Table(
+    "publishers",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("credit_code", sa.Text, nullable=False),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+)
+
+datasets = sa.Table(
+    "datasets",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("publisher", sa.Text, sa.ForeignKey("publishers.id"), nullable=False),
+    sa.Column("theme", sa.Text, nullable=False),
+    sa.Column("openness", sa.Text, nullable=False),
+    sa.Column("package", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("search", sa.Text, nullable=False),  # folded text that q= looks in
+    sa.Column("created", sa.Text, nullable=False),
+    sa.Column("modified", sa.Text, nullable=False),
+    sa.Column("latest", sa.Integer),
+    sa.Column("retired", sa.Boolean, nullable=False, default=False),
+)
+
+field_ids = sa.Table(
+    "field_ids",  # column -> Parquet field id, kept for ever per resource
+    metadata,
+    sa.Column("dataset", sa.Text, primary_key=True),
+    sa.Column("resource", sa.Text, primary_key=True),
+    sa.Column("field", sa.Text, primary_key=True),
+    sa.Column("id", sa.Integer, nullable=False),
+    sa.UniqueConstraint("dataset", "resource", "id"),
+)
+
+submissions = sa.Table(
+    "submissions",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("dataset", sa.Text, sa.ForeignKey("datasets.name"), nullable=False, index=True),
+    sa.Column("submitter", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("created", sa.Text, nullable=False),
+    sa.Column("modified", sa.Text, nullable=False),
+    sa.Column("files", sa.Text, nullable=False),
+    sa.Column("metadata_digest", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("tables", sa.Text),
+    sa.Column("findings", sa.Text),
+    sa.Column("problem", sa.Text),
+    sa.Column("decision", sa.Text),
+    sa.Column("version", sa.Integer),
+)
+
+reports = sa.Table(
+    "reports",
+    metadata,
+    sa.Column("submission", sa.Text, sa.ForeignKey("submissions.id"), primary_key=True),
+    sa.Column("report", sa.Text, nullable=False),
+)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("submission", sa.Text, sa.ForeignKey("submissions.id"), nullable=False, index=True),
+    sa.Column("decision", sa.Text, nullable=False),
+)
+
+releases = sa.Table(
+    "releases",
+    metadata,
+    sa.Column("dataset", sa.Text, sa.ForeignKey("datasets.name"), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("submission", sa.Text, nullable=False, unique=True),
+    sa.Column("released", sa.Text, nullable=False),
+    sa.Column("manifest_sha256", sa.Text, nullable=False),
+    sa.Column("package", sa.Text, nullable=False),  # the descriptor as it was released
+    sa.Column("files", sa.Text, nullable=False),
+    sa.Column("withdrawn", sa.Text),
+    sa.Column("reason", sa.Text),
+    sa.Column("withdrawn_by", sa.Text),
+)
+
+people = sa.Table(
+    "people",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("publisher", sa.Text, sa.ForeignKey("publishers.id")),
+)
+
+tokens = sa.Table(
+    "tokens",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    sa.Column("person", sa.Text, sa.ForeignKey("people.name"), nullable=False),
+    sa.Column("created", sa.Text, nullable=False),
+    sa.Column("expires", sa.Text, nullable=False),
+    sa.Column("revoked", sa.Text),
+)
+
+audit = sa.Table(
+    "audit",  # append only; each row's digest covers the row and the digest before it
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("before", sa.Text),
+    sa.Column("after", sa.Text),
+    sa.Column("digest", sa.Text, nullable=False),
+)

@@ -1,0 +1,201 @@
+"""Look for personal data and damage in the text of tables (stage screen, in a child).
+
+Patterns and checks: GB 11643 (ID), ISO/IEC 7812 (cards), the national numbering plan (mobiles).
+A finding carries place, count and a masked sample, never the value.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import pyarrow.compute as pc
+
+from datahub.model import Finding, Json
+from datahub.validation.codes import is_citizen_id, is_credit_code, is_luhn
+from datahub.validation.judge import Slot
+from datahub.validation.typed import texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+VERSION = 1
+ROWS_SHOWN = 5
+_FEW_ROWS = 10
+_STRONG_SHARE = 0.05
+_SEPARATED = re.compile(r"(?<=\d)[ \-·](?=\d)")
+_CANDIDATE = r"[0-9０-９][0-9０-９ \-·Xx]{9}|�|锟斤拷"
+_HINT_CARD = re.compile("卡号|账号|帐号|银行|card|account", re.IGNORECASE)
+
+Severity = Literal["block", "warn", "note"]
+
+
+class Rule(NamedTuple):
+    """A kind of content to look for."""
+
+    code: str
+    title: str
+    title_en: str
+    pattern: re.Pattern[str]
+    check: Callable[[str], bool]
+    advice: str
+
+
+def _is_card(text: str) -> bool:
+    return is_luhn(text) and not is_citizen_id(text) and not is_credit_code(text)
+
+
+def _is_mobile(_text: str) -> bool:
+    return True  # the pattern is all there is: mobile numbers have no check digit
+
+
+def _bounded(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![0-9A-Za-z]){pattern}(?![0-9A-Za-z])", re.ASCII)
+
+
+# Order matters: an 18-digit ID of Hubei begins with 42 and would fit a card's prefix.
+RULES = (
+    Rule(
+        "P01",
+        "身份证号",
+        "citizen ID numbers",
+        _bounded(r"[1-9]\d{5}(?:18|19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[0-9Xx]"),
+        is_citizen_id,
+        "请删除该列",
+    ),
+    Rule(
+        "P02",
+        "银行卡号",
+        "bank card numbers",
+        _bounded(r"(?:62|4|5[1-5])\d{11,17}"),
+        _is_card,
+        "请删除该列",
+    ),
+    Rule(
+        "P03",
+        "手机号",
+        "mobile numbers",
+        _bounded(r"(?:\+?86)?1[3-9]\d{9}"),
+        _is_mobile,
+        "请删除，或改为办公固定电话",
+    ),
+    Rule(
+        "Q13",
+        "乱码",
+        "broken characters",
+        re.compile("�|锟斤拷"),
+        lambda _text: True,
+        "请用正确的编码重新导出",
+    ),
+)
+
+
+def screen(job: tuple[Slot, ...]) -> list[Finding]:
+    """Return the findings over all tables, per resource, column and rule."""
+    findings: list[Finding] = []
+    for slot in job:
+        hits: dict[tuple[int, Rule], _Hits] = {}
+        rows = _scan(slot, hits)
+        fields = slot.schema["fields"]
+        findings += [
+            _finding(slot.name, fields[column], rule, found, rows)
+            for (column, rule), found in sorted(hits.items(), key=lambda h: (h[0][0], h[0][1].code))
+        ]
+        findings += _few_rows(slot.name, rows)
+    return findings
+
+
+class _Hits:
+    def __init__(self) -> None:
+        self.count = 0
+        self.rows: list[int] = []
+        self.sample = ""
+
+    def add(self, row: int, text: str) -> None:
+        self.count += 1
+        self.sample = self.sample or mask(text)
+        if len(self.rows) < ROWS_SHOWN:
+            self.rows.append(row)
+
+
+def _scan(slot: Slot, hits: dict[tuple[int, Rule], _Hits]) -> int:
+    rows = 0
+    names = [field["name"] for field in slot.schema["fields"]]
+    for _table, first, batch in texts(names, slot.tables):
+        rows += batch.num_rows
+        for column, cells in enumerate(batch.columns):
+            for offset, text in _candidates(cells):
+                for rule, found in matches(text):
+                    hits.setdefault((column, rule), _Hits()).add(first + offset, found)
+    return rows
+
+
+def _candidates(cells: Any) -> Iterator[tuple[int, str]]:
+    """Cells that a cheap vectorised test does not clear, with their place in the batch."""
+    where = pc.indices_nonzero(pc.match_substring_regex(cells, _CANDIDATE))
+    yield from zip(where.to_pylist(), cells.take(where).to_pylist(), strict=True)
+
+
+def matches(text: str) -> Iterator[tuple[Rule, str]]:
+    """What a cell contains: rule and the text that fits it, checked; folded to ASCII first."""
+    folded = _SEPARATED.sub("", unicodedata.normalize("NFKC", text))
+    for rule in RULES:
+        for match in rule.pattern.finditer(folded):
+            if rule.check(match.group()):
+                yield rule, match.group()
+                break
+
+
+def mask(text: str) -> str:
+    """Show enough to recognise the kind, not the value."""
+    return text[:3] + "*" * max(0, len(text) - 5) + text[-2:]
+
+
+def severity(rule: Rule, field: Json, count: int, rows: int) -> Severity:
+    """Weigh a finding: one number that happens to check is weak, a column of them is strong."""
+    if rule.code == "Q13":
+        return "warn"
+    label = f"{field['name']} {field.get('title', '')}"
+    strong = count / max(1, rows) >= _STRONG_SHARE
+    if rule.code == "P02":  # one in ten random numbers passes Luhn
+        return "block" if strong or _HINT_CARD.search(label) else "warn"
+    if rule.code == "P03" and field.get("type") in ("integer", "number"):
+        return "block" if strong else "warn"
+    return "block"
+
+
+def _finding(resource: str, field: Json, rule: Rule, hits: _Hits, rows: int) -> Finding:
+    shown = "、".join(map(str, hits.rows)) + (" 等" if hits.count > len(hits.rows) else "")
+    label = f"{field.get('title', field['name'])}（{field['name']}）"
+    return Finding(
+        rule=rule.code,
+        severity=severity(rule, field, hits.count, rows),
+        resource=resource,
+        field=field["name"],
+        count=hits.count,
+        rows=tuple(hits.rows),
+        sample=hits.sample,
+        zh=f"{resource} 的列 {label}第 {shown} 行像是{rule.title}，共 {hits.count} 处"
+        f"（例：{hits.sample}）。{rule.advice}。",
+        en=f"Column {field['name']} of {resource} seems to hold {rule.title_en}: "
+        f"{hits.count} cells, first in rows {', '.join(map(str, hits.rows))}.",
+    )
+
+
+def _few_rows(resource: str, rows: int) -> list[Finding]:
+    if rows >= _FEW_ROWS:
+        return []
+    return [
+        Finding(
+            rule="Q08",
+            severity="block" if rows == 0 else "note",
+            resource=resource,
+            field="",
+            count=rows,
+            rows=(),
+            sample="",
+            zh=f"{resource} 只有 {rows} 行数据。" + ("请检查导出是否完整。" if rows == 0 else ""),
+            en=f"{resource} has {rows} rows.",
+        )
+    ]
