@@ -260,3 +260,15 @@ class Dataset(Struct):
 def data_digest(files: tuple[FileIn, ...]) -> str:
     """Digest of all files of a submission: over resource and digest, line by line."""
     return sha256("".join(f"{f.resource} {f.sha256}\n" for f in files).encode()).hexdigest()
+
+
+def slots(dataset: Dataset, submission: Submission) -> list[Json]:
+    """Every resource with its schema and its tables, as the children of the stages take them."""
+    return [
+        {
+            "name": name,
+            "schema": dataset.resource(name)["schema"],
+            "tables": msgspec.to_builtins(submission.tables[name]),
+        }
+        for name in dataset.resources
+    ]

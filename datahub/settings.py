@@ -66,3 +66,10 @@ def load(**overrides: Any) -> Settings:
 
 def _path(kind: type, value: Any) -> Any:
     return Path(value).expanduser() if kind is Path else value
+
+
+def to_environment(settings: Settings) -> dict[str, str]:
+    """Write settings as the variables that `load` reads, for a process started by this one."""
+    values = {name: str(getattr(settings, name)) for name in Settings.__struct_fields__}
+    values["data"] = str(settings.data.absolute())
+    return {f"DATAHUB_{name.upper()}": value for name, value in values.items()}

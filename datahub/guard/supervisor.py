@@ -14,6 +14,7 @@ import structlog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 DRAIN_SECONDS = 20
 _log = structlog.get_logger()
@@ -25,6 +26,7 @@ class Service:
 
     name: str
     arguments: Sequence[str]
+    environment: dict[str, str] = field(default_factory=dict)
     pass_fds: tuple[int, ...] = ()
     child: subprocess.Popen[bytes] | None = None
     starts: list[float] = field(default_factory=list)
@@ -37,7 +39,7 @@ class Service:
         self.child = subprocess.Popen(
             [sys.executable, "-m", "datahub.cli", *self.arguments],
             pass_fds=self.pass_fds,
-            env=os.environ | {"DATAHUB_SUPERVISOR": str(os.getpid())},
+            env=os.environ | self.environment | {"DATAHUB_SUPERVISOR": str(os.getpid())},
         )
         _log.info("service.start", name=self.name, pid=self.child.pid)
 
@@ -82,11 +84,22 @@ def drain(children: Sequence[subprocess.Popen[bytes]], seconds: float = DRAIN_SE
             child.wait()
 
 
-def start(arguments: Sequence[str], **environment: str) -> subprocess.Popen[bytes]:
-    """Start `datahub ARGUMENTS` beside this process."""
+def start(arguments: Sequence[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Start `datahub ARGUMENTS` beside this process; it ends with this process."""
     return subprocess.Popen(
-        [sys.executable, "-m", "datahub.cli", *arguments], env=os.environ | environment
+        [sys.executable, "-m", "datahub.cli", *arguments],
+        env=os.environ | environment | {"DATAHUB_SUPERVISOR": str(os.getpid())},
     )
+
+
+def run_script(script: Path, *arguments: str) -> None:
+    """Run one of the project's own scripts to its end.
+
+    Raises:
+        subprocess.CalledProcessError: it failed.
+
+    """
+    subprocess.run([sys.executable, str(script), *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
 def die_with_parent() -> None:

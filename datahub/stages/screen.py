@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from datahub.clock import stamp
 from datahub.errors import FindingsBlock
 from datahub.guard.child import Limits
 from datahub.guard.process import run
-from datahub.model import Finding, State, Submission
+from datahub.model import Finding, State, Submission, slots
 from datahub.store import records, submissions
 
 if TYPE_CHECKING:
@@ -29,17 +27,9 @@ def screen(store: Store, submission: Submission) -> Submission:
     """
     with store.catalog.read() as db:
         dataset = records.get_dataset(db, submission.dataset)
-    slots: list[Json] = [
-        {
-            "name": name,
-            "schema": dataset.resource(name)["schema"],
-            "tables": msgspec.to_builtins(submission.tables[name]),
-        }
-        for name in dataset.resources
-    ]
     findings = run(
         TARGET,
-        slots,
+        slots(dataset, submission),
         returns=tuple[Finding, ...],
         limits=Limits(store.settings.child_memory, store.settings.child_seconds),
         folder=store.objects.work(submission.id),

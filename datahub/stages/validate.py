@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from datahub.clock import stamp
 from datahub.errors import TableInvalid
 from datahub.guard.child import Limits
 from datahub.guard.process import run
-from datahub.model import Dataset, Json, State, Submission
+from datahub.model import Json, State, Submission, slots
 from datahub.store import records, submissions
 
 if TYPE_CHECKING:
@@ -49,18 +47,6 @@ def validate(store: Store, submission: Submission) -> Submission:
         return submissions.move(
             db, submission, after, who="pipeline", at=stamp(store.clock), problem=problem
         )
-
-
-def slots(dataset: Dataset, submission: Submission) -> list[Json]:
-    """Every resource with its schema and its tables, as a child takes them."""
-    return [
-        {
-            "name": name,
-            "schema": dataset.resource(name)["schema"],
-            "tables": msgspec.to_builtins(submission.tables[name]),
-        }
-        for name in dataset.resources
-    ]
 
 
 def _verdict(report: Json) -> tuple[State, Json | None]:

@@ -114,16 +114,6 @@ class Objects:
                 number = int(version.name) if version.name.isdecimal() else 0
                 yield dataset.name, number, version
 
-    def sweep(self) -> int:
-        """Remove what writers that are dead left in staging; tell how many entries went."""
-        entries = list((self.root / "staging").iterdir())
-        for entry in entries:
-            if entry.is_dir():
-                shutil.rmtree(entry, ignore_errors=True)
-            else:
-                entry.unlink(missing_ok=True)
-        return len(entries)
-
     def distribution(self, dataset: str, version: int, name: str) -> Path:
         """Path of a public file whose name the catalog vouches for.
 

@@ -137,6 +137,13 @@ def move(
     return get(db, submission.id)
 
 
+def set_attempt(db: Db, submission: str, attempt: int) -> None:
+    """Note that the pipeline tries a submission once more."""
+    db.execute(
+        submissions.update().where(submissions.c.id == submission).values(attempt=attempt)
+    )
+
+
 def save_report(db: Db, submission: str, report: Json) -> None:
     """Keep a submission's report; a repeated validation replaces it."""
     db.execute(reports.delete().where(reports.c.submission == submission))

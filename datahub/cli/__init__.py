@@ -1,0 +1,64 @@
+"""The command `datahub`: the same verbs as the stages.
+
+Exit codes: 0 done; 1 the data is not valid, was rejected, or does not verify; 2 the command
+line is wrong; 3 the request was refused (access, name, state); 4 the service cannot be reached
+or is out of order: the same command may succeed later.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import typer
+
+from datahub.cli import operate, publish, read
+from datahub.errors import (
+    CatalogError,
+    DatahubError,
+    DigestMismatch,
+    FileError,
+    PlatformError,
+)
+from datahub.logs import configure
+
+app = typer.Typer(
+    help="城市公共数据开放目录 · An open public-data catalog and publishing service.\n\n"
+    "报送、校验、审核、发布、查询、下载。退出码：0 完成；1 数据不合格或校验不符；"
+    "2 命令写错；3 被拒绝；4 服务不可用（可重试）。\n\n"
+    "Exit codes: 0 done, 1 data invalid or not verified, 2 usage, 3 refused, 4 try again later.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for module in (publish, read, operate):
+    module.add_to(app)
+
+
+def exit_code(error: DatahubError) -> int:
+    """Exit code of an error, as the help text documents them."""
+    if isinstance(error, PlatformError) or error.retryable:
+        return 4
+    if isinstance(error, FileError | CatalogError | DigestMismatch):
+        return 1
+    return 3
+
+
+def main() -> None:
+    """Run the command line; errors of our tree end as two sentences, never as a traceback."""
+    configure("warning")
+    try:
+        app()
+    except DatahubError as error:
+        if "--json" in sys.argv:
+            told = {"code": error.code, "detail": error.text_en, "detail_zh": error.text_zh}
+            print(json.dumps({"error": told}, ensure_ascii=False))
+        else:
+            print(f"✗ {error.text_zh}\n  {error.text_en} [{error.code}]", file=sys.stderr)
+        sys.exit(exit_code(error))
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,5 @@
+"""Lets `python -m datahub.cli` be the command `datahub`."""
+
+from datahub.cli import main
+
+main()

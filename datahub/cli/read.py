@@ -1,0 +1,239 @@
+"""Commands of those who use data: release list, query, pull, verify, and validate."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from datahub import settings
+from datahub.cli import show
+from datahub.cli.publish import service
+from datahub.errors import ReleaseUnknown
+from datahub.guard.child import Limits
+from datahub.guard.process import run
+from datahub.model import Table
+
+release_app = typer.Typer(help="已发布的版本 · Releases.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    app.add_typer(release_app, name="release")
+    app.command(epilog="例：datahub query air_hourly --where aqi=gte.150 --limit 5 · "
+                       "datahub query bus/stops --csv > 站点.csv")(query)  # fmt: skip
+    app.command(epilog="例：datahub pull air_hourly --to 数据/ · 断了再运行一次即可续传")(pull)
+    app.command(epilog="例：datahub verify（整个数据目录）· datahub verify 数据/air_hourly/1")(verify)
+    app.command(epilog="例：datahub validate 空气.csv --schema schemas/air_hourly.json")(validate)
+
+
+@release_app.command("list")
+def release_list(
+    dataset: Annotated[str, typer.Argument(help="数据集名 · name of the dataset")],
+    server: show.Server = None,
+    json: show.Json = False,
+) -> None:
+    """列出一个数据集的各版本 · List a dataset's releases, withdrawn ones too."""
+    found = service(server, None).get(f"/api/v1/datasets/{dataset}/releases")
+    if json:
+        show.as_json(found)
+        return
+    rows = [
+        (item["version"], item["released"], "最新" if item["latest"] else "",
+         item["withdrawn"] and f"已撤回：{item['reason']}",
+         show.human(sum(file["bytes"] for file in item["files"])))
+        for item in found
+    ]  # fmt: skip
+    show.table(("版本", "发布时间", "", "撤回", "大小"), rows)
+
+
+def query(
+    target: Annotated[str, typer.Argument(help="数据集 或 数据集/资源 · DATASET[/RESOURCE]")],
+    where: Annotated[
+        list[str] | None, typer.Option(help="列=运算符.值，可重复 · COLUMN=OPERATOR.VALUE")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="最多几行 · rows at most")] = 20,
+    version: Annotated[int | None, typer.Option(help="版本；不写则最新 · release")] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="输出 CSV · print CSV")] = False,
+    server: show.Server = None,
+    json: show.Json = False,
+) -> None:
+    """查数据行 · Query rows; operators eq neq gt gte lt lte, and is.null."""
+    hub = service(server, None)
+    dataset, _, resource = target.partition("/")
+    if not resource:
+        resource = hub.get(f"/api/v1/datasets/{dataset}")["resources"][0]["name"]
+    params = dict(_condition(text) for text in where or [])
+    page = _rows(hub, dataset, resource, params, version, limit)
+    if json:
+        show.as_json(page)
+    elif as_csv:
+        writer = csv.writer(sys.stdout)
+        writer.writerow([field["name"] for field in page["fields"]])
+        writer.writerows(row.values() for row in page["data"])
+    else:
+        titles = [f"{field['title']}\n{field['name']}" for field in page["fields"]]
+        show.table(titles, [list(row.values()) for row in page["data"]])
+        show.err.print(f"{len(page['data'])} / {page['total']['value']} 行 · 第 {page['version']} 版")
+
+
+def _condition(text: str) -> tuple[str, str]:
+    column, equals, value = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{text}：应写成 列=运算符.值 · write COLUMN=OPERATOR.VALUE")
+    return column, value
+
+
+def _rows(
+    hub: Any, dataset: str, resource: str, params: dict[str, str], version: int | None, limit: int
+) -> Any:
+    """Rows of as many pages as it takes, in the shape of one page."""
+    path = f"/api/v1/datasets/{dataset}/resources/{resource}/rows"
+    page = hub.get(path, limit=min(limit, 10_000), version=version, **params)
+    while page["page"]["next"] and len(page["data"]) < limit:
+        size = min(limit - len(page["data"]), 10_000)
+        following = hub.get(path, limit=size, cursor=page["page"]["next"], **params)
+        page["data"] += following["data"]
+        page["page"] = following["page"]
+    return page
+
+
+def pull(
+    dataset: Annotated[str, typer.Argument(help="数据集名 · name of the dataset")],
+    version: Annotated[int | None, typer.Option(help="版本；不写则最新 · release")] = None,
+    to: Annotated[Path, typer.Option(help="放到哪里 · folder")] = Path(),
+    only: Annotated[str | None, typer.Option(help="只要这种，如 parquet · one format")] = None,
+    server: show.Server = None,
+    json: show.Json = False,
+) -> None:
+    """下载一个版本，可续传，核对摘要 · Download a release: resumes, checks every digest."""
+    hub = service(server, None)
+    release = _choose(hub.get(f"/api/v1/datasets/{dataset}/releases"), dataset, version)
+    folder = to / dataset / str(release["version"])
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [f for f in release["files"] if only is None or _wanted(f, only)]
+    done = []
+    with show.transfer() as progress:
+        for file in files:
+            task = progress.add_task(file["path"], total=file["bytes"])
+
+            def seen(count: int, task: Any = task) -> None:
+                progress.advance(task, count)
+
+            fetched = hub.download(
+                file["url"], folder / file["path"],
+                size=file["bytes"], sha256=file["sha256"], seen=seen,
+            )  # fmt: skip
+            progress.update(task, completed=file["bytes"])
+            done.append({"path": str(folder / file["path"]), "fetched": fetched} | file)
+    if json:
+        show.as_json(done)
+    else:
+        show.out.print(f"✓ {folder} · {len(done)} 个文件，摘要全部相符 · all digests match")
+
+
+def _wanted(file: Any, only: str) -> bool:
+    # The manifest and the sums come along always: without them nothing can be verified later.
+    return file["resource"] is None or file["path"].endswith(f".{only}")
+
+
+def _choose(releases: Any, dataset: str, version: int | None) -> Any:
+    for release in releases:
+        named = release["latest"] if version is None else release["version"] == version
+        if named and release["withdrawn"] is None:
+            return release
+    known = [r["version"] for r in releases if r["withdrawn"] is None]
+    raise ReleaseUnknown(
+        dataset=dataset,
+        version=version or "latest",
+        hint_zh=f"现有版本：{known}",
+        hint_en=f"releases: {known}",
+    )
+
+
+def verify(
+    folder: Annotated[
+        Path | None, typer.Argument(help="下载的版本目录；不写则核对整个数据目录")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="数据目录 · data folder")] = None,
+    json: show.Json = False,
+) -> None:
+    """重读字节，与清单核对 · Re-read bytes against manifests; offline for a pulled folder."""
+    from datahub.store import open_store
+    from datahub.store.verify import verify_folder, verify_store
+
+    with show.busy("核对中…"):
+        if folder is not None:
+            faults = list(verify_folder(folder))
+        else:
+            store = open_store(settings.load(data=data))
+            faults = list(verify_store(store))
+            store.close()
+    if json:
+        show.as_json([{n: getattr(f, n) for n in f.__struct_fields__} for f in faults])
+    elif faults:
+        rows = [(f.kind, f.place, f.expected, f.actual) for f in faults]
+        show.table(("问题", "位置", "应为", "实为"), rows)
+    else:
+        show.out.print("✓ 全部相符 · everything verifies")
+    if faults:
+        raise typer.Exit(1)
+
+
+def validate(
+    file: Annotated[Path, typer.Argument(help="CSV 或 XLSX 文件 · the file", exists=True)],
+    schema: Annotated[Path, typer.Option(help="表结构 JSON · table schema", exists=True)],
+    errors: Annotated[
+        Path | None, typer.Option(help="把全部错误存成 CSV · save all errors as CSV")
+    ] = None,
+    json: show.Json = False,
+) -> None:
+    """按表结构校验一个文件，不需要服务 · Validate a file against a schema, no server needed."""
+    from datahub.stages.register import read_schema
+    from datahub.store.objects import digest_of
+
+    chosen = settings.load()
+    limits = Limits(chosen.child_memory, chosen.child_seconds)
+    descriptor = read_schema(schema)
+    with tempfile.TemporaryDirectory() as temporary, show.busy("校验中…") as say:
+        folder = Path(temporary)
+        probe = {
+            "path": str(file.absolute()), "name": file.name, "bytes": file.stat().st_size,
+            "sha256": digest_of(file), "schema": descriptor, "copy": str(folder / "copy.csv"),
+            "line_bytes": chosen.line_bytes, "unpacked_bytes": chosen.unpacked_bytes,
+        }  # fmt: skip
+        table = run("datahub.validation.sniff:sniff", probe, returns=Table, limits=limits,
+                    folder=folder)  # fmt: skip
+        say(f"{table.format} · {table.encoding} · 表头在第 {table.dialect.header_row} 行 …")
+        job = {
+            "slots": [{"name": "table", "schema": descriptor, "tables": [table]}],
+            "folder": temporary,
+            "errors_csv": str(errors.absolute() if errors else folder / "errors.csv"),
+            "errors_kept": chosen.errors_kept,
+        }
+        report = run("datahub.validation.judge:judge", job, returns=dict[str, Any], limits=limits,
+                     folder=folder)  # fmt: skip
+    if json:
+        show.as_json(report)
+    else:
+        _tell_report(file, report)
+    if not report["valid"]:
+        raise typer.Exit(1)
+
+
+def _tell_report(file: Path, report: Any) -> None:
+    from datahub.cli.publish import tell_errors
+    from datahub.validation.messages import type_zh
+
+    totals = report["totals"]
+    if report["valid"]:
+        show.out.print(f"✓ {file.name}：{totals['rows']} 行，全部符合 · valid")
+        return
+    show.out.print(f"✗ {file.name}：{totals['rows']} 行，{totals['errors']} 处错误 · invalid")
+    for kind, count in totals["types"].items():
+        show.out.print(f"  {count} × {kind} {type_zh(kind)}")
+    tell_errors(report)

@@ -1,0 +1,76 @@
+"""How commands print: tables and progress for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TransferSpeedColumn,
+)
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False)
+
+Json = Annotated[bool, typer.Option("--json", help="给程序读的 JSON · JSON for programs")]
+Server = Annotated[
+    str | None, typer.Option(help="服务地址 · address of the service (DATAHUB_SERVER)")
+]
+Token = Annotated[str | None, typer.Option(help="令牌 · token (DATAHUB_TOKEN)")]
+
+
+def as_json(value: Any) -> None:
+    """Print a value as JSON."""
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows under a header; a narrow terminal wraps, nothing is cut."""
+    shown = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        shown.add_row(*("" if cell is None else str(cell) for cell in row))
+    out.print(shown)
+
+
+@contextmanager
+def busy(text: str) -> Iterator[Any]:
+    """Show that something takes its time, with the seconds, on standard error."""
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
+        console=err, transient=True,
+    ) as progress:  # fmt: skip
+        task = progress.add_task(text, total=None)
+        yield lambda words: progress.update(task, description=words)
+
+
+@contextmanager
+def transfer() -> Iterator[Progress]:
+    """Show transfers with bytes and speed, on standard error."""
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+        console=err,
+    ) as progress:  # fmt: skip
+        yield progress
+
+
+def human(size: int) -> str:
+    """Size in bytes as people read it."""
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:  # noqa: PLR2004 - SI units
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"

@@ -1,0 +1,1 @@
+"""The reading side: rows and files of releases, without any web framework."""

@@ -1,0 +1,165 @@
+"""Rows of a release, page by page, straight from its Parquet file.
+
+Rows keep the order of publication; a page is a window of row numbers, so that the last page
+costs what the first one costs. A release never changes, so neither does a page.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from datahub.model import Json, Struct
+from datahub.serve.filters import Column, Cursor, Filter, encode_cursor, offset, quote, to_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+_ROW = "file_row_number"
+
+
+class Page(Struct):
+    """A window on a resource's rows."""
+
+    names: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    total: int
+    next: str | None
+
+
+class Engine:
+    """A DuckDB of this process; each thread has a cursor of its own."""
+
+    def __init__(self, threads: int = 1) -> None:
+        self._base = duckdb.connect(
+            config={
+                "threads": threads,
+                "memory_limit": "2GB",
+                "temp_directory": "",
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "python_enable_replacements": False,
+            }
+        )
+        self._base.execute("set parquet_metadata_cache=true")
+        self._local = threading.local()
+
+    def cursor(self) -> Any:
+        """Return this thread's cursor."""
+        if not hasattr(self._local, "cursor"):
+            self._local.cursor = self._base.cursor()
+            self._local.cursor.execute("set enable_progress_bar=false")
+        return self._local.cursor
+
+    def close(self) -> None:
+        """End the instance."""
+        self._base.close()
+
+
+def columns(engine: Engine, path: Path, schema: Json) -> tuple[Column, ...]:
+    """Columns of a Parquet file, with the zones that the table schema declares."""
+    zones = {field["name"]: field.get("timezone") for field in schema["fields"]}
+    return tuple(
+        Column(name=name, kind=kind, zone=zones.get(name)) for name, kind in _describe(engine, path)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _describe(engine: Engine, path: Path) -> tuple[tuple[str, str], ...]:
+    rows = engine.cursor().execute("describe from read_parquet(?)", [str(path)]).fetchall()
+    return tuple((row[0], row[1]) for row in rows)
+
+
+def page(
+    engine: Engine,
+    path: Path,
+    shown: Sequence[Column],
+    filters: Sequence[Filter],
+    cursor: Cursor,
+    *,
+    rows: int,
+    limit: int,
+) -> Page:
+    """Read up to `limit` rows from the cursor on; `rows` is how many the file has."""
+    found = (_filtered if filters else _window)(engine, path, shown, filters, cursor, rows, limit)
+    more = found[limit][-1] if len(found) > limit else None
+    return Page(
+        names=tuple(column.name for column in shown),
+        rows=[row[:-1] for row in found[:limit]],
+        total=_count(engine, path, tuple(filters)) if filters else rows,
+        next=None if more is None else encode_cursor(_moved(cursor, more)),
+    )
+
+
+def _moved(cursor: Cursor, row: int) -> Cursor:
+    return Cursor(version=cursor.version, row=row, filters=cursor.filters)
+
+
+def _window(
+    engine: Engine,
+    path: Path,
+    shown: Sequence[Column],
+    _filters: Sequence[Filter],
+    cursor: Cursor,
+    _rows: int,
+    limit: int,
+) -> list[tuple[Any, ...]]:
+    sql = f"{_select(shown)} where {_ROW} between ? and ? order by {_ROW}"
+    last = cursor.row + limit
+    found: list[tuple[Any, ...]] = (
+        engine.cursor().execute(sql, [str(path), cursor.row, last]).fetchall()
+    )
+    return found
+
+
+def _filtered(
+    engine: Engine,
+    path: Path,
+    shown: Sequence[Column],
+    filters: Sequence[Filter],
+    cursor: Cursor,
+    _rows: int,
+    limit: int,
+) -> list[tuple[Any, ...]]:
+    where, values = to_sql(filters)
+    sql = f"{_select(shown)} where {_ROW} >= ? and {where} order by {_ROW} limit ?"
+    bound = [str(path), cursor.row, *values, limit + 1]
+    found: list[tuple[Any, ...]] = engine.cursor().execute(sql, bound).fetchall()
+    return found
+
+
+def _select(shown: Sequence[Column]) -> str:
+    listed = ", ".join(f"{_expression(column)} as {quote(column.name)}" for column in shown)
+    return f"select {listed}, {_ROW} from read_parquet(?, file_row_number=true)"  # noqa: S608
+
+
+def _expression(column: Column) -> str:
+    """Column as JSON tells it: times with their zone's offset, the rest as it is."""
+    name = quote(column.name)
+    if column.kind != "TIMESTAMP WITH TIME ZONE":
+        return name
+    zone = column.zone or "+00:00"
+    seconds = offset(zone).utcoffset(None)
+    micros = int(seconds.total_seconds() * 1_000_000) if seconds else 0
+    return f"strftime(make_timestamp(epoch_us({name}) + {micros}), '%Y-%m-%dT%H:%M:%S') || '{zone}'"
+
+
+@lru_cache(maxsize=1024)
+def _count(engine: Engine, path: Path, filters: tuple[Filter, ...]) -> int:
+    where, values = to_sql(filters)
+    sql = f"select count(*) from read_parquet(?) where {where}"  # noqa: S608 - bound values only
+    (count,) = engine.cursor().execute(sql, [str(path), *values]).fetchone()
+    return int(count)
+
+
+def fingerprint(filters: Sequence[Filter]) -> str:
+    """Short text that is the same for the same filters; cursors carry it."""
+    if not filters:
+        return ""
+    told = repr([(f.column.name, f.operator, f.value) for f in filters])
+    return sha256(told.encode()).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""The web application: access, the native API, file serving and pages."""

@@ -1,0 +1,271 @@
+"""What the API answers with: typed, documented in /openapi.json by these structs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from datahub.errors import from_code
+from datahub.model import (
+    STATE_ZH,
+    Dataset,
+    Decision,
+    Distribution,
+    FileIn,
+    Finding,
+    Json,
+    Release,
+    Struct,
+    Submission,
+)
+
+
+class ResourceView(Struct):
+    """A resource of a dataset."""
+
+    name: str
+    title: str
+    fields: int
+    rows: int | None
+    links: dict[str, str]
+
+
+class DatasetView(Struct):
+    """A catalog record, short enough for a list."""
+
+    name: str
+    title: str
+    description: str
+    publisher: dict[str, str]
+    theme: dict[str, str]
+    openness: str
+    keywords: list[str]
+    sample: bool
+    latest: int | None
+    modified: str
+    links: dict[str, str]
+
+
+class DatasetDetail(DatasetView):
+    """A whole catalog record with its resources."""
+
+    record: Json
+    licenses: list[Json]
+    resources: list[ResourceView]
+
+
+class DatasetList(Struct):
+    """A page of datasets."""
+
+    total: int
+    limit: int
+    offset: int
+    data: list[DatasetView]
+
+
+class ReleaseView(Struct):
+    """A release with its files, or the tombstone of one."""
+
+    dataset: str
+    version: int
+    released: str
+    latest: bool
+    manifest_sha256: str
+    files: list[dict[str, Any]]
+    withdrawn: str | None = None
+    reason: str | None = None
+
+
+class FieldView(Struct):
+    """A column of a page of rows."""
+
+    name: str
+    title: str
+    type: str
+
+
+class RowsView(Struct):
+    """A page of rows; `page.next` is the cursor of the next one, or null at the end."""
+
+    data: list[dict[str, Any]]
+    fields: list[FieldView]
+    page: dict[str, Any]
+    total: dict[str, Any]
+    version: int
+
+
+class ProblemView(Struct):
+    """Why a submission was rejected."""
+
+    code: str
+    detail: str
+    detail_zh: str
+
+
+class SubmissionView(Struct):
+    """A submission with what the stages found out so far."""
+
+    id: str
+    dataset: str
+    state: str
+    state_zh: str
+    submitter: str
+    created: str
+    modified: str
+    note: str
+    files: tuple[FileIn, ...]
+    detected: list[Json]
+    findings: tuple[Finding, ...]
+    problem: ProblemView | None
+    decision: Decision | None
+    version: int | None
+    links: dict[str, str]
+
+
+class DecisionBody(Struct, forbid_unknown_fields=True):
+    """A decision: approve, return (with reason) or decline (with reason)."""
+
+    verdict: str
+    reason: str = ""
+
+
+class WithdrawalBody(Struct, forbid_unknown_fields=True):
+    """A withdrawal and its public reason."""
+
+    reason: str
+
+
+def _short(dataset: Dataset) -> dict[str, Any]:
+    package = dataset.package
+    return {
+        "name": dataset.name,
+        "title": dataset.title,
+        "description": package.get("description", ""),
+        "publisher": {"id": dataset.publisher, "title": dataset.publisher_title},
+        "theme": {"code": dataset.theme, "title": dataset.theme_title},
+        "openness": dataset.openness.value,
+        "keywords": package.get("keywords", []),
+        "sample": bool(dataset.record.get("sample")),
+        "latest": dataset.latest,
+        "modified": dataset.modified,
+        "links": {
+            "self": f"/api/v1/datasets/{dataset.name}",
+            "page": f"/datasets/{dataset.name}",
+            "releases": f"/api/v1/datasets/{dataset.name}/releases",
+        },
+    }
+
+
+def dataset_view(dataset: Dataset) -> DatasetView:
+    """Catalog record for a list."""
+    return DatasetView(**_short(dataset))
+
+
+def dataset_detail(dataset: Dataset, release: Release | None) -> DatasetDetail:
+    """Catalog record with its resources as they are in the latest release."""
+    return DatasetDetail(
+        **_short(dataset),
+        record=dataset.record,
+        licenses=dataset.package.get("licenses", []),
+        resources=[
+            ResourceView(
+                name=resource["name"],
+                title=resource.get("title", resource["name"]),
+                fields=len(resource["schema"]["fields"]),
+                rows=rows_of(release, resource["name"]),
+                links=_resource_links(dataset.name, resource["name"], release),
+            )
+            for resource in dataset.package["resources"]
+        ],
+    )
+
+
+def rows_of(release: Release | None, resource: str) -> int | None:
+    """Rows that a resource has in a release."""
+    files = release.files if release else ()
+    return next((file.rows for file in files if file.resource == resource), None)
+
+
+def _resource_links(dataset: str, resource: str, release: Release | None) -> dict[str, str]:
+    base = f"/api/v1/datasets/{dataset}/resources/{resource}"
+    links = {"schema": f"{base}/schema"}
+    if release is not None:
+        links |= {"rows": f"{base}/rows", "report": f"{base}/report"}
+        for file in release.files:
+            if file.resource == resource:
+                links[file.path.rsplit(".", 1)[-1]] = f"/d/{dataset}/latest/{file.path}"
+    return links
+
+
+def release_view(release: Release, latest: int | None) -> ReleaseView:
+    """Release with the addresses of its files; a tombstone has none."""
+    return ReleaseView(
+        dataset=release.dataset,
+        version=release.version,
+        released=release.released,
+        latest=release.version == latest,
+        manifest_sha256=release.manifest_sha256,
+        files=[] if release.withdrawn else [file_view(release, file) for file in release.files],
+        withdrawn=release.withdrawn,
+        reason=release.reason,
+    )
+
+
+def file_view(release: Release, file: Distribution) -> dict[str, Any]:
+    """Distribution with its address."""
+    return {
+        "path": file.path,
+        "url": f"/d/{release.dataset}/{release.version}/{file.path}",
+        "bytes": file.bytes,
+        "sha256": file.sha256,
+        "media_type": file.media_type,
+        "resource": file.resource,
+        "rows": file.rows,
+    }
+
+
+def problem_view(problem: Json | None) -> ProblemView | None:
+    """Stored error as a person reads it."""
+    if problem is None:
+        return None
+    error = from_code(problem["code"], problem["facts"])
+    return ProblemView(code=error.code, detail=error.text_en, detail_zh=error.text_zh)
+
+
+def submission_view(submission: Submission) -> SubmissionView:
+    """Submission without any server path."""
+    base = f"/api/v1/submissions/{submission.id}"
+    return SubmissionView(
+        id=submission.id,
+        dataset=submission.dataset,
+        state=submission.state.value,
+        state_zh=STATE_ZH[submission.state],
+        submitter=submission.submitter,
+        created=submission.created,
+        modified=submission.modified,
+        note=submission.note,
+        files=submission.files,
+        detected=[
+            {
+                "resource": resource,
+                "file": table.name,
+                "format": table.format,
+                "encoding": table.encoding,
+                "delimiter": table.dialect.delimiter,
+                "quote_char": table.dialect.quote_char,
+                "header_row": table.dialect.header_row,
+                "sheet": table.sheet,
+            }
+            for resource, tables in submission.tables.items()
+            for table in tables
+        ],
+        findings=submission.findings,
+        problem=problem_view(submission.problem),
+        decision=submission.decision,
+        version=submission.version,
+        links={
+            "self": base,
+            "report": f"{base}/report",
+            "errors": f"{base}/report.csv",
+            "decisions": f"{base}/decisions",
+        },
+    )

@@ -1,0 +1,157 @@
+"""The composition root: stores, routes, guards, errors, logs and metrics become one ASGI app."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import structlog
+from litestar import Litestar, Request, Router, get
+from litestar.config.cors import CORSConfig
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.plugins.prometheus import PrometheusConfig
+from litestar.types import ASGIApp
+
+from datahub import __version__, settings
+from datahub.logs import configure
+from datahub.serve.files import EXPOSED
+from datahub.serve.rows import Engine
+from datahub.store import Store, open_store
+from datahub.web import access, health, problems
+from datahub.web.api import datasets, submissions
+from datahub.web.files import files
+from datahub.web.portal.pages import routes as pages
+
+if TYPE_CHECKING:
+    from litestar.types import Message, Receive, Scope, Send
+
+_log = structlog.get_logger()
+
+
+def create_app(store: Store | None = None) -> Litestar:
+    """Build the application on the given stores, or on those that the settings name."""
+    opened = store or open_store(settings.load())
+    engine = Engine(opened.settings.query_threads)
+    metrics = PrometheusConfig(app_name="datahub", prefix="datahub", group_path=True)
+    configure(opened.settings.log)
+    app = Litestar(
+        route_handlers=[
+            datasets.router,
+            submissions.router,
+            files,
+            openapi_json,
+            *health.routes,
+            *pages,
+        ],
+        guards=[access.guard],
+        exception_handlers={Exception: problems.handle},
+        cors_config=CORSConfig(
+            allow_origins=["*"],
+            allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
+            expose_headers=EXPOSED.split(", "),
+        ),
+        openapi_config=_openapi(),
+        middleware=[metrics.middleware],
+        request_max_body_size=1 << 20,
+        on_startup=[access.check_routes],
+        on_shutdown=[engine.close, opened.close],
+        logging_config=None,
+    )
+    app.state.store, app.state.engine = opened, engine
+    return app
+
+
+@get(
+    "/openapi.json",
+    opt={"permission": access.Permission.CATALOG_READ},
+    include_in_schema=False,
+    media_type="application/vnd.oai.openapi+json",
+    sync_to_thread=False,
+)
+def openapi_json(request: Request[Any, Any, Any]) -> bytes:
+    """Serve the API's own description (OpenAPI 3.1)."""
+    return msgspec.json.encode(request.app.openapi_schema.to_schema())
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Datahub 公共数据开放 API",
+        version=__version__,
+        description="目录、数据行、报送与审核。文件在 /d/{dataset}/{version|latest}/{file}。",
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        # The framework's own router allows no document at the root; openapi_json below is it.
+        openapi_router=Router(
+            "/openapi",
+            route_handlers=[],
+            include_in_schema=False,
+            opt={"permission": access.Permission.CATALOG_READ},
+        ),
+        components=Components(
+            security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}
+        ),
+    )
+
+
+def application() -> ASGIApp:
+    """Build what a web process serves; the settings come from its environment."""
+    return Outermost(HeadAsGet(create_app()))  # type: ignore[arg-type]
+
+
+class Outermost:
+    """What every request gets: an id, HEAD where there is GET, and a line in the log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = secrets.token_hex(8)
+        scope["request_id"] = request_id  # type: ignore[typeddict-unknown-key]
+        began, status = time.perf_counter(), 0
+
+        async def sender(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = [*message["headers"], (b"x-request-id", request_id.encode())]
+                message["headers"] = headers
+            await send(message)
+
+        try:
+            await self.app(scope, receive, sender)
+        finally:
+            _log.info(
+                "request",
+                method=scope["method"],
+                path=scope["path"],
+                status=status,
+                ms=round(1000 * (time.perf_counter() - began), 1),
+                id=request_id,
+            )
+
+
+class HeadAsGet:
+    """Answer HEAD like GET without the body (RFC 9110 §9.3.2), outside file serving."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "HEAD" or scope["path"].startswith("/d/"):
+            await self.app(scope, receive, send)
+            return
+
+        async def sender(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                if message["more_body"]:
+                    return
+                message["body"] = b""
+            await send(message)
+
+        await self.app(scope | {"method": "GET"}, receive, sender)  # type: ignore[arg-type]

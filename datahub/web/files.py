@@ -1,0 +1,88 @@
+"""Serve published files: GET and HEAD with ranges, conditions and digests, from our own responder.
+
+Litestar serves no ranges, no 304 and no HEAD.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from anyio.to_thread import run_sync
+from litestar import asgi
+
+from datahub.errors import DistributionUnknown, MethodNotAllowed, MissingError, ReleaseUnknown
+from datahub.serve.files import Answer, answer
+from datahub.store import Store, releases
+from datahub.web.access import Permission
+
+if TYPE_CHECKING:
+    from litestar.types import Receive, Scope, Send
+
+    from datahub.model import Distribution
+
+CHUNK = 1 << 20
+
+
+@asgi("/d", is_mount=True, opt={"permission": Permission.CATALOG_READ}, copy_scope=True)
+async def files(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
+    """Serve one published file: /d/{dataset}/{version|latest}/{file}."""
+    method = str(scope.get("method"))
+    if method not in ("GET", "HEAD"):
+        raise MethodNotAllowed(method=method)
+    dataset, version, name = _parts(scope["path"])
+    store: Store = scope["litestar_app"].state.store
+    file, release, handle = await run_sync(_open, store, dataset, version, name)
+    try:
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        location = f"/d/{dataset}/{release}/{file.path}"
+        decided = answer(file, headers, location=location, latest=version == "latest")
+        await _respond(send, decided, handle, body=method == "GET")
+    finally:
+        os.close(handle)
+
+
+def _parts(path: str) -> tuple[str, str, str]:
+    """Split what stands after the mount; the framework leaves a slash at its end."""
+    parts = path.strip("/").removeprefix("d/").split("/")
+    if len(parts) != 3:  # noqa: PLR2004 - dataset, version, file
+        raise MissingError
+    return parts[0], parts[1], parts[2]
+
+
+def _open(store: Store, dataset: str, version: str, name: str) -> tuple[Distribution, int, int]:
+    """Find and open a file; an open one stays readable while its release is withdrawn."""
+    if version != "latest" and not (version.isascii() and version.isdecimal()):
+        raise ReleaseUnknown(
+            dataset=dataset[:80],
+            version=version[:80],
+            hint_zh="版本是数字或 latest",
+            hint_en="a version is a number or latest",
+        )
+    number = None if version == "latest" else min(int(version[:18]), 1 << 62)
+    with store.catalog.read() as db:
+        release = releases.get(db, dataset, number)
+    for file in release.files:
+        if file.path == name:
+            path = store.objects.distribution(dataset, release.version, file.path)
+            return file, release.version, os.open(path, os.O_RDONLY)
+    raise DistributionUnknown(
+        dataset=dataset,
+        version=release.version,
+        file=name[:80],
+        allowed=", ".join(file.path for file in release.files),
+    )
+
+
+async def _respond(send: Send, decided: Answer, handle: int, *, body: bool) -> None:
+    headers: Any = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in decided.headers]
+    await send({"type": "http.response.start", "status": decided.status, "headers": headers})
+    position, left = decided.start, decided.length if body else 0
+    while left:
+        chunk = await run_sync(os.pread, handle, min(CHUNK, left), position)
+        if not chunk:  # shorter than the catalog says: break off, never pretend an end
+            raise OSError("published file is shorter than its manifest")
+        position, left = position + len(chunk), left - len(chunk)
+        await send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
+    if not (body and decided.length):
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,0 +1,1 @@
+"""The pages: the catalog for people, rendered on the server, without any script."""

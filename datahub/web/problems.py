@@ -1,0 +1,102 @@
+"""Every error as application/problem+json (RFC 9457), or as a page for browsers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    ValidationException,
+)
+
+from datahub.errors import (
+    BodyInvalid,
+    DatahubError,
+    MethodNotAllowed,
+    MissingError,
+    ParameterInvalid,
+    RequestError,
+)
+
+_log = structlog.get_logger()
+MEDIA_TYPE = "application/problem+json"
+
+
+def body(error: DatahubError, instance: str, request_id: str) -> dict[str, Any]:
+    """Problem details of an error; `detail` is English, `detail_zh` Chinese."""
+    return {
+        "type": f"/docs#error-{error.code}",
+        "title": error.code,
+        "status": error.status,
+        "detail": error.text_en,
+        "detail_zh": error.text_zh,
+        "code": error.code,
+        "facts": error.facts,
+        "retryable": error.retryable,
+        "instance": instance,
+        "request_id": request_id,
+    }
+
+
+def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Answer a request that raised: our own errors as they are, others as the nearest of ours."""
+    ours = _ours(request, error)
+    request_id = str(request.scope.get("request_id", ""))
+    if ours.status >= 500 and not ours.retryable:  # noqa: PLR2004 - HTTP
+        _log.error("request.failed", path=request.url.path, request_id=request_id, exc_info=error)
+    headers = {"access-control-allow-origin": "*", "x-content-type-options": "nosniff"}
+    if ours.status == 401:  # noqa: PLR2004 - RFC 9110 §11.6.1
+        headers["www-authenticate"] = 'Bearer realm="datahub"'
+    if ours.retryable:
+        headers["retry-after"] = "30"
+    if _wants_page(request):
+        from datahub.web.portal.pages import problem_page
+
+        return problem_page(ours, headers)
+    return Response(
+        body(ours, request.url.path, request_id),
+        status_code=ours.status,
+        media_type=MEDIA_TYPE,
+        headers=headers,
+    )
+
+
+def _wants_page(request: Request[Any, Any, Any]) -> bool:
+    path = request.url.path
+    accepts = request.headers.get("accept", "")
+    return "text/html" in accepts and not path.startswith(("/api/", "/health", "/metrics"))
+
+
+def _ours(request: Request[Any, Any, Any], error: Exception) -> DatahubError:
+    if isinstance(error, DatahubError):
+        return error
+    if isinstance(error, MethodNotAllowedException):
+        return MethodNotAllowed(method=request.method)
+    if isinstance(error, NotFoundException):
+        return MissingError()
+    if isinstance(error, ValidationException):
+        return _invalid(request, error)
+    if isinstance(error, HTTPException) and error.status_code < 500:  # noqa: PLR2004 - HTTP
+        return RequestError(reason_zh=error.detail, reason_en=error.detail)
+    if isinstance(error, RecursionError | UnicodeError):
+        return BodyInvalid(reason_zh="嵌套过深或编码有误", reason_en="too deeply nested or garbled")
+    return DatahubError()
+
+
+def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> DatahubError:
+    """Tell a wrong parameter by its name; the framework's texts name types, not paths."""
+    extra = error.extra if isinstance(error.extra, list) else []
+    for item in extra:
+        if isinstance(item, dict) and item.get("source") in ("query", "path"):
+            return ParameterInvalid(
+                name=item.get("key", ""),
+                value=str(request.query_params.get(item.get("key", ""), "…"))[:80],
+                reason_zh=f"不符合取值要求（{item.get('message', '')}）",
+                reason_en=item.get("message", ""),
+            )
+    told = "; ".join(f"{i.get('key', '')} {i.get('message', '')}".strip() for i in extra)
+    return BodyInvalid(reason_zh=told or "格式不对", reason_en=told or error.detail)
