@@ -135,7 +135,7 @@ class TokenMissing(AccessError):
 
     code = "token-missing"
     status = 401
-    zh = "需要令牌：请在请求头里加 Authorization: Bearer <令牌>。令牌由管理员用 datahub token create 生成。"
+    zh = "需要令牌：请在请求头里加 Authorization: Bearer <令牌>。令牌请向管理员索取。"
     en = "A token is needed: send Authorization: Bearer <token> (datahub token create makes one)."
 
 
@@ -300,7 +300,7 @@ class EncodingUnknown(FileError):
     """The text decodes in none of the encodings, or not in the declared one."""
 
     code = "encoding-unknown"
-    zh = "文件“{file}”第 {line} 行（第 {offset} 字节处）不是有效的 {encoding} 文字。请另存为 UTF-8 再报送。"
+    zh = "文件“{file}”第 {line} 行（字节 {offset}）不是有效的 {encoding} 文字，请另存为 UTF-8。"
     en = "File '{file}' is not valid {encoding} at line {line} (byte {offset}). Save it as UTF-8."
 
 

@@ -94,7 +94,7 @@ class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
     """Base of all structs: frozen, by keyword."""
 
 
-class Person(Struct):
+class Person(Struct, frozen=True):
     """Somebody with a name, a role and, for stewards, a publisher."""
 
     name: str
@@ -103,7 +103,7 @@ class Person(Struct):
     publisher: str | None = None
 
 
-class Dialect(Struct):
+class Dialect(Struct, frozen=True):
     """CSV dialect (Table Dialect 2.0), and where the header stands."""
 
     delimiter: str = ","
@@ -112,7 +112,7 @@ class Dialect(Struct):
     header_line: int = 1  # physical line on which the header row ends, 1-based
 
 
-class Table(Struct):
+class Table(Struct, frozen=True):
     """A file that can be read as one table: what stage detect found out.
 
     `path` is always UTF-8 text without a byte order mark: the original where it is that, else
@@ -131,7 +131,7 @@ class Table(Struct):
     copied: bool = False  # path is a copy, not the original
 
 
-class FileIn(Struct):
+class FileIn(Struct, frozen=True):
     """One file of a submission, kept verbatim under its digest."""
 
     resource: str
@@ -141,7 +141,7 @@ class FileIn(Struct):
     charset: str = ""  # as declared with the file; empty when nothing was declared
 
 
-class Finding(Struct):
+class Finding(Struct, frozen=True):
     """What the screening found; it never carries the value itself."""
 
     rule: str
@@ -155,7 +155,7 @@ class Finding(Struct):
     en: str
 
 
-class Decision(Struct):
+class Decision(Struct, frozen=True):
     """A person's yes or no with a reason, bound to the digests of data and metadata."""
 
     person: str
@@ -166,7 +166,7 @@ class Decision(Struct):
     at: str
 
 
-class Submission(Struct):
+class Submission(Struct, frozen=True):
     """What was handed in for a dataset and is not public."""
 
     id: str
@@ -186,7 +186,7 @@ class Submission(Struct):
     version: int | None = None  # of the release it became
 
 
-class Distribution(Struct):
+class Distribution(Struct, frozen=True):
     """One downloadable form of a resource in a release (DCAT Distribution)."""
 
     path: str
@@ -197,7 +197,7 @@ class Distribution(Struct):
     rows: int | None = None
 
 
-class Release(Struct):
+class Release(Struct, frozen=True):
     """Immutable published state of a dataset."""
 
     dataset: str
@@ -211,7 +211,7 @@ class Release(Struct):
     withdrawn_by: str | None = None
 
 
-class Field(Struct):
+class Field(Struct, frozen=True):
     """A column as Table Schema has it, as far as reading needs it."""
 
     name: str
@@ -220,7 +220,7 @@ class Field(Struct):
     timezone: str | None = None
 
 
-class Dataset(Struct):
+class Dataset(Struct, frozen=True):
     """A catalog record with its resources (Data Package and the fields beside it)."""
 
     name: str

@@ -171,7 +171,6 @@ class _Engine:
             "system_database_url": f"sqlite:///{store.objects.root / 'pipeline.sqlite'}",
             "application_version": APPLICATION_VERSION,
             "executor_id": "worker",
-            "run_admin_server": False,
             "log_level": "ERROR",
         }
         DBOS(config=config)

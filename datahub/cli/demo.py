@@ -45,7 +45,9 @@ def demo(
     show.out.print(f"目录 {plan.catalog}：新增 {len(plan.add)}，修改 {len(plan.change)}，"
                    f"不变 {len(plan.same)}")  # fmt: skip
     server = f"http://{chosen.host}:{chosen.port}"
-    child = supervisor.start(("serve",), settings.to_environment(chosen) | {"DATAHUB_LOG": "warning"})
+    child = supervisor.start(
+        ("serve",), settings.to_environment(chosen) | {"DATAHUB_LOG": "warning"}
+    )
     try:
         _wait_ready(server, child)
         pending = _pending(store, plan.add + plan.change + plan.same)
@@ -130,17 +132,18 @@ def _people(store: Store) -> tuple[str, str]:
 
 
 def _print_tour(server: str) -> None:
-    show.out.print(
+    rows = f"{server}/api/v1/datasets/air_hourly/resources/air_hourly/rows"
+    show.out.print(  # the tour shows SQL, it runs none
         f"""
 [bold]服务已启动 · running at {server}[/]（Ctrl-C 停止）
 
   浏览目录 browse     {server}/
   接口说明 API        {server}/docs
-  数据行 rows         curl '{server}/api/v1/datasets/air_hourly/resources/air_hourly/rows?aqi=gte.150&limit=3'
+  数据行 rows         curl '{rows}?aqi=gte.150&limit=3'
   查询 query          .venv/bin/datahub query air_hourly --where aqi=gte.150 --limit 5
   下载 download       .venv/bin/datahub pull clinics --to downloads
   令牌 token          .venv/bin/datahub token create li --role steward --publisher yc-env
   DuckDB              select * from '{server}/d/air_hourly/latest/air_hourly.parquet'
   核对 verify         .venv/bin/datahub verify
-"""
+"""  # noqa: S608
     )

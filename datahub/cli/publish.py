@@ -19,7 +19,7 @@ _BAD = {"rejected", "returned", "declined", "withdrawn"}
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    app.command(epilog="例：datahub submit air_hourly 空气质量.csv · datahub submit bus lines=线路.csv"
+    app.command(epilog="例：datahub submit air_hourly 空气.csv · datahub submit bus lines=线路.csv"
                        " stops=站点.csv line_stops=线路站点.csv")(submit)  # fmt: skip
     app.command(epilog="例：datahub status · datahub status 3f2a… --errors 错误.csv")(status)
     app.command(epilog="例：datahub review 3f2a… --approve · datahub review 3f2a… --return"
@@ -35,16 +35,14 @@ def service(server: str | None, token: str | None) -> Service:
 
 def submit(
     dataset: Annotated[str, typer.Argument(help="数据集名 · name of the dataset")],
-    files: Annotated[
-        list[str], typer.Argument(help="文件，或 资源=文件 · FILE or RESOURCE=FILE")
-    ],
+    files: Annotated[list[str], typer.Argument(help="文件，或 资源=文件 · FILE or RESOURCE=FILE")],
     note: Annotated[str, typer.Option(help="给审核人的说明 · note to the reviewer")] = "",
     wait: Annotated[bool, typer.Option(help="等到校验完 · wait for the stages")] = True,
     server: show.Server = None,
     token: show.Token = None,
     json: show.Json = False,
 ) -> None:
-    """报送数据集的文件 · Hand in a dataset's files; several files of one resource become one table."""
+    """报送数据集的文件 · Hand in a dataset's files; several of one resource are one table."""
     parts = [_part(text) for text in files]
     hub = service(server, token)
     size = sum(path.stat().st_size for _, path in parts)
@@ -87,7 +85,7 @@ def _tell(found: Any) -> None:
     for item in found["detected"]:
         place = item["sheet"] or f"分隔符 {item['delimiter']!r}"
         show.out.print(f"  {item['resource']}：{item['file']} · {item['format']} · "
-                       f"{item['encoding']} · {place} · 表头在第 {item['header_row']} 行")  # fmt: skip
+                       f"{item['encoding']} · {place} · 表头行 {item['header_row']}")  # fmt: skip
     for finding in found["findings"]:
         show.out.print(f"  [{finding['severity']}] {finding['zh']}", markup=False)
     if found["problem"]:
@@ -97,7 +95,9 @@ def _tell(found: Any) -> None:
         words = f"  审核：{decision['verdict']} · {decision['person']} · {decision['reason']}"
         show.out.print(words, markup=False)
     if found["version"]:
-        show.out.print(f"  已发布第 {found['version']} 版：/d/{found['dataset']}/{found['version']}/")
+        show.out.print(
+            f"  已发布第 {found['version']} 版：/d/{found['dataset']}/{found['version']}/"
+        )
 
 
 def status(

@@ -27,7 +27,9 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="例：datahub query air_hourly --where aqi=gte.150 --limit 5 · "
                        "datahub query bus/stops --csv > 站点.csv")(query)  # fmt: skip
     app.command(epilog="例：datahub pull air_hourly --to 数据/ · 断了再运行一次即可续传")(pull)
-    app.command(epilog="例：datahub verify（整个数据目录）· datahub verify 数据/air_hourly/1")(verify)
+    app.command(epilog="例：datahub verify（整个数据目录）· datahub verify 数据/air_hourly/1")(
+        verify
+    )
     app.command(epilog="例：datahub validate 空气.csv --schema schemas/air_hourly.json")(validate)
 
 
@@ -78,7 +80,9 @@ def query(
     else:
         titles = [f"{field['title']}\n{field['name']}" for field in page["fields"]]
         show.table(titles, [list(row.values()) for row in page["data"]])
-        show.err.print(f"{len(page['data'])} / {page['total']['value']} 行 · 第 {page['version']} 版")
+        show.err.print(
+            f"{len(page['data'])} / {page['total']['value']} 行 · 第 {page['version']} 版"
+        )
 
 
 def _condition(text: str) -> tuple[str, str]:

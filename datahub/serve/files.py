@@ -24,7 +24,7 @@ EXPOSED = (
 )
 
 
-class Answer(Struct):
+class Answer(Struct, frozen=True):
     """Status, headers, and which bytes of the file form the body."""
 
     status: int

@@ -25,7 +25,7 @@ OPERATORS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "
 _INTEGER = re.compile(r"[+-]?\d{1,38}\Z", re.ASCII)
 
 
-class Column(Struct):
+class Column(Struct, frozen=True):
     """A column of a release: DuckDB type, and the zone in which its times are told."""
 
     name: str
@@ -33,7 +33,7 @@ class Column(Struct):
     zone: str | None = None  # "+08:00"
 
 
-class Filter(Struct):
+class Filter(Struct, frozen=True):
     """One condition on one column; `value` is None for `is.null`."""
 
     column: Column
@@ -41,7 +41,7 @@ class Filter(Struct):
     value: Any
 
 
-class Cursor(Struct):
+class Cursor(Struct, frozen=True):
     """Where the next page begins, in which version, under which filters."""
 
     version: int
@@ -119,8 +119,10 @@ def _decimal(text: str) -> Decimal:
 
 
 def _boolean(text: str) -> bool:
-    return {"true": True, "false": False}[text.lower()] if text.lower() in ("true", "false") else (
-        _refuse(text)
+    return (
+        {"true": True, "false": False}[text.lower()]
+        if text.lower() in ("true", "false")
+        else (_refuse(text))
     )
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ROW = "file_row_number"
 
 
-class Page(Struct):
+class Page(Struct, frozen=True):
     """A window on a resource's rows."""
 
     names: tuple[str, ...]

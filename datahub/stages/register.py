@@ -31,13 +31,14 @@ if TYPE_CHECKING:
     from datahub.store import Db, Store
 
 UPDATE_CYCLES = (
-    "realtime daily weekly tendays monthly quarterly halfyear yearly twoyear irregular static other"
-).split()
+    *("realtime", "daily", "weekly", "tendays", "monthly", "quarterly", "halfyear"),
+    *("yearly", "twoyear", "irregular", "static", "other"),
+)
 _VOCABULARIES = {"regions": "code", "themes": "code", "licenses": "name", "publishers": "id"}
 _RECORD = ("publisher", "theme", "openness", "update_cycle", "code", "issued")
 
 
-class Plan(Struct):
+class Plan(Struct, frozen=True):
     """What registering would change, by dataset name."""
 
     catalog: str
@@ -53,7 +54,7 @@ class Plan(Struct):
         return not (self.add or self.change or self.retire or self.vocabularies)
 
 
-class Folder(Struct):
+class Folder(Struct, frozen=True):
     """A catalog folder that was read and checked."""
 
     catalog: Json

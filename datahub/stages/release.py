@@ -35,7 +35,7 @@ MEDIA_TYPES = {
 }
 
 
-class Written(Struct):
+class Written(Struct, frozen=True):
     """What the child wrote for a resource."""
 
     rows: int
@@ -152,9 +152,7 @@ def _describe(
     return package, (*files, _distribution(staged / "SHA256SUMS")), digest
 
 
-def _distribution(
-    path: Path, resource: str | None = None, rows: int | None = None
-) -> Distribution:
+def _distribution(path: Path, resource: str | None = None, rows: int | None = None) -> Distribution:
     return Distribution(
         path=path.name,
         bytes=path.stat().st_size,

@@ -50,9 +50,7 @@ def get(db: Db, name: str) -> Person:
 
 
 def _person(row: Any) -> Person:
-    return Person(
-        name=row.name, title=row.title, role=Role(row.role), publisher=row.publisher
-    )
+    return Person(name=row.name, title=row.title, role=Role(row.role), publisher=row.publisher)
 
 
 def create_token(db: Db, name: str, *, days: int, now: datetime, who: str) -> str:
@@ -98,7 +96,7 @@ def by_token(db: Db, token: str, now: datetime) -> Person:
 def list_tokens(db: Db) -> list[dict[str, Any]]:
     """All tokens without anything secret."""
     shown = [tokens.c[n] for n in ("id", "person", "created", "expires", "revoked")]
-    return [dict(row._mapping) for row in db.execute(sa.select(*shown).order_by(tokens.c.created))]
+    return [row._asdict() for row in db.execute(sa.select(*shown).order_by(tokens.c.created))]
 
 
 def revoke_token(db: Db, identifier: str, *, now: datetime, who: str) -> bool:

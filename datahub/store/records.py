@@ -24,7 +24,7 @@ _JOINED = (
 )
 
 
-class Filter(Struct):
+class Filter(Struct, frozen=True):
     """What a list of datasets is narrowed by; None means everything."""
 
     publisher: str | None = None
@@ -85,7 +85,7 @@ def list_datasets(
     db: Db, filters: Filter, *, limit: int = 100, offset: int = 0
 ) -> tuple[int, list[Dataset]]:
     """Return how many datasets match, and a page of them by title."""
-    tests = [datasets.c.retired.is_(False)]
+    tests: list[sa.ColumnElement[bool]] = [datasets.c.retired.is_(False)]
     if filters.publisher is not None:
         tests.append(datasets.c.publisher == filters.publisher)
     if filters.theme is not None:
@@ -128,9 +128,7 @@ def save_dataset(db: Db, package: Json, *, digest: str, search: str, now: str) -
 
 def retire_dataset(db: Db, name: str, *, now: str) -> None:
     """Take a dataset off the lists; its releases stay where they are."""
-    db.execute(
-        datasets.update().where(datasets.c.name == name).values(retired=True, modified=now)
-    )
+    db.execute(datasets.update().where(datasets.c.name == name).values(retired=True, modified=now))
 
 
 def set_latest(db: Db, name: str, version: int | None) -> None:
@@ -163,9 +161,7 @@ def save_publisher(db: Db, item: Json) -> None:
         "region": item["region"],
         "record": _text(item),
     }
-    changed = db.execute(
-        publishers.update().where(publishers.c.id == item["id"]).values(**values)
-    )
+    changed = db.execute(publishers.update().where(publishers.c.id == item["id"]).values(**values))
     if changed.rowcount == 0:
         db.execute(publishers.insert().values(id=item["id"], **values))
 

@@ -101,7 +101,10 @@ def _unknown(db: Db, dataset: str, version: int | None) -> ReleaseUnknown:
     if not there:
         hint = "还没有发布任何版本", "nothing has been released yet"
     else:
-        hint = f"现有版本：{there}，最新 {known.latest}", f"releases: {there}, latest {known.latest}"
+        hint = (
+            f"现有版本：{there}，最新 {known.latest}",
+            f"releases: {there}, latest {known.latest}",
+        )
     return ReleaseUnknown(
         dataset=dataset, version=version or "latest", hint_zh=hint[0], hint_en=hint[1]
     )

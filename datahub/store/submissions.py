@@ -49,8 +49,16 @@ def add(db: Db, submission: Submission) -> None:
     """Record a submission that was just received."""
     values = {
         name: getattr(submission, name)
-        for name in ("id", "dataset", "submitter", "created", "modified", "note", "attempt",
-                     "metadata_digest")
+        for name in (
+            "id",
+            "dataset",
+            "submitter",
+            "created",
+            "modified",
+            "note",
+            "attempt",
+            "metadata_digest",
+        )
     }
     db.execute(
         submissions.insert().values(
@@ -139,18 +147,14 @@ def move(
 
 def set_attempt(db: Db, submission: str, attempt: int) -> None:
     """Note that the pipeline tries a submission once more."""
-    db.execute(
-        submissions.update().where(submissions.c.id == submission).values(attempt=attempt)
-    )
+    db.execute(submissions.update().where(submissions.c.id == submission).values(attempt=attempt))
 
 
 def save_report(db: Db, submission: str, report: Json) -> None:
     """Keep a submission's report; a repeated validation replaces it."""
     db.execute(reports.delete().where(reports.c.submission == submission))
     db.execute(
-        reports.insert().values(
-            submission=submission, report=msgspec.json.encode(report).decode()
-        )
+        reports.insert().values(submission=submission, report=msgspec.json.encode(report).decode())
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SUMS = "SHA256SUMS"
 
 
-class Fault(Struct):
+class Fault(Struct, frozen=True):
     """Something that is not as it was recorded."""
 
     kind: str  # missing, altered, extra, unowned, unreadable, lost, chain
@@ -117,6 +117,4 @@ def _verify_release(store: Store, dataset: str, version: int, manifest: str) -> 
     path = folder / "manifest.json"
     actual = digest_of(path) if path.exists() else ""
     if actual != manifest:  # files and manifest may agree with each other and both be forged
-        yield Fault(
-            kind="altered", place=f"{name}/manifest.json", expected=manifest, actual=actual
-        )
+        yield Fault(kind="altered", place=f"{name}/manifest.json", expected=manifest, actual=actual)

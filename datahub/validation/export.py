@@ -17,7 +17,7 @@ VERSION = 1
 ROW_GROUP = 122_880  # rows: measured best for points, windows and scans alike
 
 
-class Export(Struct):
+class Export(Struct, frozen=True):
     """A resource's tables, its schema, the Parquet field ids, and the folder to write in."""
 
     resource: str
@@ -27,7 +27,7 @@ class Export(Struct):
     folder: str
 
 
-class Exported(Struct):
+class Exported(Struct, frozen=True):
     """What was written."""
 
     rows: int

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,11 +24,11 @@ from datahub.validation.messages import ERROR_COLUMNS, error_row
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-ENGINE = f"frictionless {frictionless.__version__}"
+ENGINE = f"frictionless {version('frictionless')}"
 _LIMIT_WARNING = "reached error limit"
 
 
-class Slot(Struct):
+class Slot(Struct, frozen=True):
     """A resource of a dataset with the tables that were handed in for it."""
 
     name: str
@@ -35,7 +36,7 @@ class Slot(Struct):
     tables: tuple[Table, ...]
 
 
-class Job(Struct):
+class Job(Struct, frozen=True):
     """All tables of a submission; `errors_csv` takes every error, the report the first ones."""
 
     slots: tuple[Slot, ...]
@@ -130,10 +131,9 @@ def _resource(
     name: str, table: Table, schema: Json, related: Mapping[str, tuple[Json, Table]]
 ) -> TableResource:
     resource = _table_resource(name, table, schema)
-    others = {
-        key["reference"]["resource"] for key in schema.get("foreignKeys", ())
-    } - {"", name}
-    package = [resource] + [
+    others = {key["reference"]["resource"] for key in schema.get("foreignKeys", ())} - {"", name}
+    package: list[frictionless.Resource] = [resource]
+    package += [
         _table_resource(other, related[other][1], related[other][0])
         for other in sorted(others)
         if other in related

@@ -153,7 +153,7 @@ def _text(cell: Cell, kind: str) -> str:
     if isinstance(cell, dt.date):
         return _date_text(cell, kind)
     if isinstance(cell, dt.timedelta):
-        return str(dt.datetime.min + cell)[11:]  # a clock time beyond a day's first second
+        return str(dt.datetime(1, 1, 1, tzinfo=dt.UTC) + cell)[11:19]  # a time of day
     return "" if cell is None else str(cell)
 
 
@@ -167,5 +167,3 @@ def _date_text(cell: dt.date, kind: str) -> str:
         return f"{stamp:%Y-%m}"
     midnight = stamp.time() == dt.time.min
     return stamp.date().isoformat() if midnight else stamp.isoformat()
-
-

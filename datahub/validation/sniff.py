@@ -48,12 +48,14 @@ _MAGIC = (
 )
 _TEXT_NAMES = {".csv": "CSV", ".tsv": "CSV", ".txt": "CSV", ".xlsx": "XLSX"}
 _MARKUP = re.compile(r"\s*(<!doctype|<html|<\?xml|<table)", re.IGNORECASE)
-_HAN = re.compile("[\u3000-\u303f\u3400-\u9fff\uff00-\uffef\u2010-\u2027\u2460-\u24ff\u00b7\u00d7°±]")
+_HAN = re.compile(
+    "[\u3000-\u303f\u3400-\u9fff\uff00-\uffef\u2010-\u2027\u2460-\u24ff\u00b7\u00d7°±]"
+)
 _OTHER = re.compile("[^\x00-\x7f]")
 _HAN_SHARE = 0.9
 
 
-class Probe(Struct):
+class Probe(Struct, frozen=True):
     """What is to be found out about one file, and within which limits (bytes)."""
 
     path: str
@@ -198,9 +200,7 @@ def _check(probe: Probe, encoding: str) -> None:
             if pending > probe.line_bytes:
                 raise LineTooLong(file=probe.name, line=line, limit=probe.line_bytes)
     if decoder.getstate()[0]:
-        raise EncodingUnknown(
-            file=probe.name, encoding=encoding.upper(), line=line, offset=offset
-        )
+        raise EncodingUnknown(file=probe.name, encoding=encoding.upper(), line=line, offset=offset)
 
 
 def _is_chinese(probe: Probe) -> bool:

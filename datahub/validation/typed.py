@@ -56,9 +56,7 @@ class Columns:
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Typed batches in file order, file after file."""
         for _, _, batch in texts(self._names, self._tables):
-            columns = [
-                self._column(i, batch.column(i), kind) for i, kind in enumerate(self._types)
-            ]
+            columns = [self._column(i, batch.column(i), kind) for i, kind in enumerate(self._types)]
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def _plan(self) -> list[pa.DataType]:

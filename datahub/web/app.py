@@ -10,6 +10,7 @@ import msgspec
 import structlog
 from litestar import Litestar, Request, Router, get
 from litestar.config.cors import CORSConfig
+from litestar.enums import HttpMethod, ScopeType
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
@@ -98,7 +99,7 @@ def _openapi() -> OpenAPIConfig:
 
 def application() -> ASGIApp:
     """Build what a web process serves; the settings come from its environment."""
-    return Outermost(HeadAsGet(create_app()))  # type: ignore[arg-type]
+    return Outermost(HeadAsGet(create_app()))
 
 
 class Outermost:
@@ -107,8 +108,8 @@ class Outermost:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
+        if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
         request_id = secrets.token_hex(8)
@@ -142,8 +143,12 @@ class HeadAsGet:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "HEAD" or scope["path"].startswith("/d/"):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
+        if (
+            scope["type"] != ScopeType.HTTP
+            or scope["method"] != "HEAD"
+            or scope["path"].startswith("/d/")
+        ):
             await self.app(scope, receive, send)
             return
 
@@ -154,4 +159,4 @@ class HeadAsGet:
                 message["body"] = b""
             await send(message)
 
-        await self.app(scope | {"method": "GET"}, receive, sender)  # type: ignore[arg-type]
+        await self.app({**scope, "method": HttpMethod.GET}, receive, sender)

@@ -8,7 +8,7 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.plugins.prometheus import PrometheusController
 
-from datahub.errors import ServiceUnavailable
+from datahub.errors import ServiceUnavailable, StorageFull
 from datahub.store import Store, submissions
 from datahub.web.access import Permission
 
@@ -33,7 +33,7 @@ def ready(request: Request[Any, Any, Any]) -> Response[dict[str, Any]]:
         waiting = len(submissions.waiting(db))
     try:
         store.objects.need(0)
-    except Exception:
+    except StorageFull:
         raise ServiceUnavailable(reason_zh="磁盘空间不足", reason_en="disk is full") from None
     seconds = round(time.perf_counter() - began, 4)
     return Response({"status": "ready", "waiting": waiting, "catalog_seconds": seconds})
@@ -47,4 +47,4 @@ class Metrics(PrometheusController):
     include_in_schema = False
 
 
-routes = [live, ready, Metrics]
+routes: list[Any] = [live, ready, Metrics]

@@ -15,6 +15,7 @@ from litestar.exceptions import (
 
 from datahub.errors import (
     BodyInvalid,
+    BodyTooLarge,
     DatahubError,
     MethodNotAllowed,
     MissingError,
@@ -24,6 +25,7 @@ from datahub.errors import (
 
 _log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
+_SMALL_BODY = 1 << 20
 
 
 def body(error: DatahubError, instance: str, request_id: str) -> dict[str, Any]:
@@ -72,19 +74,24 @@ def _wants_page(request: Request[Any, Any, Any]) -> bool:
 
 
 def _ours(request: Request[Any, Any, Any], error: Exception) -> DatahubError:
-    if isinstance(error, DatahubError):
-        return error
-    if isinstance(error, MethodNotAllowedException):
-        return MethodNotAllowed(method=request.method)
-    if isinstance(error, NotFoundException):
-        return MissingError()
-    if isinstance(error, ValidationException):
-        return _invalid(request, error)
-    if isinstance(error, HTTPException) and error.status_code < 500:  # noqa: PLR2004 - HTTP
-        return RequestError(reason_zh=error.detail, reason_en=error.detail)
-    if isinstance(error, RecursionError | UnicodeError):
-        return BodyInvalid(reason_zh="嵌套过深或编码有误", reason_en="too deeply nested or garbled")
-    return DatahubError()
+    match error:
+        case DatahubError():
+            ours = error
+        case MethodNotAllowedException():
+            ours = MethodNotAllowed(method=request.method)
+        case NotFoundException():
+            ours = MissingError()
+        case ValidationException():
+            ours = _invalid(request, error)
+        case HTTPException() if error.status_code == 413:  # noqa: PLR2004 - HTTP
+            ours = BodyTooLarge(limit=_SMALL_BODY)
+        case HTTPException() if error.status_code < 500:  # noqa: PLR2004 - HTTP
+            ours = RequestError(reason_zh=error.detail, reason_en=error.detail)
+        case RecursionError() | UnicodeError():
+            ours = BodyInvalid(reason_zh="嵌套过深或编码有误", reason_en="nested too deeply")
+        case _:
+            ours = DatahubError()
+    return ours
 
 
 def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> DatahubError:

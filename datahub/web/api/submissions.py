@@ -82,9 +82,7 @@ def _visible(store: Store, person: Person, identifier: str) -> Submission:
 
 
 @get("/submissions/{submission:str}", opt=_READ, sync_to_thread=True, summary="A submission")
-def get_submission(
-    request: Request[Any, Any, Any], submission: FromPath[str]
-) -> SubmissionView:
+def get_submission(request: Request[Any, Any, Any], submission: FromPath[str]) -> SubmissionView:
     """State, detection, findings, problem and decision."""
     return submission_view(_visible(store_of(request), person_of(request), submission))
 
@@ -153,9 +151,7 @@ def withdraw(request: Request[Any, Any, Any], submission: FromPath[str]) -> Subm
     store, person = store_of(request), person_of(request)
     found = _visible(store, person, submission)
     with store.catalog.write() as db:
-        after = submissions.move(
-            db, found, State.WITHDRAWN, who=person.name, at=stamp(store.clock)
-        )
+        after = submissions.move(db, found, State.WITHDRAWN, who=person.name, at=stamp(store.clock))
     return submission_view(after)
 
 

@@ -19,7 +19,7 @@ from datahub.model import (
 )
 
 
-class ResourceView(Struct):
+class ResourceView(Struct, frozen=True):
     """A resource of a dataset."""
 
     name: str
@@ -29,7 +29,7 @@ class ResourceView(Struct):
     links: dict[str, str]
 
 
-class DatasetView(Struct):
+class DatasetView(Struct, frozen=True):
     """A catalog record, short enough for a list."""
 
     name: str
@@ -45,7 +45,7 @@ class DatasetView(Struct):
     links: dict[str, str]
 
 
-class DatasetDetail(DatasetView):
+class DatasetDetail(DatasetView, frozen=True):
     """A whole catalog record with its resources."""
 
     record: Json
@@ -53,7 +53,7 @@ class DatasetDetail(DatasetView):
     resources: list[ResourceView]
 
 
-class DatasetList(Struct):
+class DatasetList(Struct, frozen=True):
     """A page of datasets."""
 
     total: int
@@ -62,7 +62,7 @@ class DatasetList(Struct):
     data: list[DatasetView]
 
 
-class ReleaseView(Struct):
+class ReleaseView(Struct, frozen=True):
     """A release with its files, or the tombstone of one."""
 
     dataset: str
@@ -75,7 +75,7 @@ class ReleaseView(Struct):
     reason: str | None = None
 
 
-class FieldView(Struct):
+class FieldView(Struct, frozen=True):
     """A column of a page of rows."""
 
     name: str
@@ -83,7 +83,7 @@ class FieldView(Struct):
     type: str
 
 
-class RowsView(Struct):
+class RowsView(Struct, frozen=True):
     """A page of rows; `page.next` is the cursor of the next one, or null at the end."""
 
     data: list[dict[str, Any]]
@@ -93,7 +93,7 @@ class RowsView(Struct):
     version: int
 
 
-class ProblemView(Struct):
+class ProblemView(Struct, frozen=True):
     """Why a submission was rejected."""
 
     code: str
@@ -101,7 +101,7 @@ class ProblemView(Struct):
     detail_zh: str
 
 
-class SubmissionView(Struct):
+class SubmissionView(Struct, frozen=True):
     """A submission with what the stages found out so far."""
 
     id: str
@@ -121,14 +121,14 @@ class SubmissionView(Struct):
     links: dict[str, str]
 
 
-class DecisionBody(Struct, forbid_unknown_fields=True):
+class DecisionBody(Struct, frozen=True, forbid_unknown_fields=True):
     """A decision: approve, return (with reason) or decline (with reason)."""
 
     verdict: str
     reason: str = ""
 
 
-class WithdrawalBody(Struct, forbid_unknown_fields=True):
+class WithdrawalBody(Struct, frozen=True, forbid_unknown_fields=True):
     """A withdrawal and its public reason."""
 
     reason: str

@@ -20,7 +20,7 @@ MOST = 100_000
 _QUERY_LENGTH = 100
 
 
-class Choice(Struct):
+class Choice(Struct, frozen=True):
     """One value of a filter, with how many datasets it leaves."""
 
     title: str
@@ -29,14 +29,14 @@ class Choice(Struct):
     chosen: bool
 
 
-class Group(Struct):
+class Group(Struct, frozen=True):
     """A filter with its values; the first one is everything."""
 
     title: str
     choices: list[Choice]
 
 
-class Card(Struct):
+class Card(Struct, frozen=True):
     """A dataset in the list."""
 
     name: str
@@ -51,7 +51,7 @@ class Card(Struct):
     released: str | None
 
 
-class Query(Struct):
+class Query(Struct, frozen=True):
     """What the visitor asked for; empty text means everything."""
 
     q: str

@@ -15,7 +15,7 @@ PREVIEW = 10
 _NUMERIC = ("integer", "number")
 
 
-class FieldRow(Struct):
+class FieldRow(Struct, frozen=True):
     """A field of a table schema in words."""
 
     name: str
@@ -27,7 +27,7 @@ class FieldRow(Struct):
     unit: str
 
 
-class Preview(Struct):
+class Preview(Struct, frozen=True):
     """The first rows of a resource; `numeric` tells which columns are numbers."""
 
     names: tuple[str, ...]
@@ -37,7 +37,7 @@ class Preview(Struct):
     total: int
 
 
-class Section(Struct):
+class Section(Struct, frozen=True):
     """A resource on the page."""
 
     name: str
@@ -50,7 +50,7 @@ class Section(Struct):
     snippets: list[tuple[str, str]]
 
 
-class File(Struct):
+class File(Struct, frozen=True):
     """A file to download."""
 
     path: str
@@ -61,7 +61,7 @@ class File(Struct):
     sha256: str
 
 
-class Download(Struct):
+class Download(Struct, frozen=True):
     """The files of a resource, or those of the release as a whole."""
 
     title: str
@@ -126,7 +126,11 @@ def _record(dataset: Dataset, latest: Release | None) -> list[tuple[str, str, st
         ("更新周期", words.UPDATE_CYCLE.get(record["update_cycle"], record["update_cycle"]), ""),
         ("目录代码", str(record["code"]), ""),
         ("许可", "；".join(licenses), ""),
-        ("联系方式", " ".join(str(contact[k]) for k in ("name", "phone", "email") if k in contact), ""),
+        (
+            "联系方式",
+            " ".join(str(contact[k]) for k in ("name", "phone", "email") if k in contact),
+            "",
+        ),
         ("时间范围", _period(record.get("temporal", {})), ""),
         ("空间范围", str(record.get("spatial", "")), ""),
         ("坐标系", words.CRS.get(record.get("crs", ""), str(record.get("crs", ""))), ""),
@@ -210,9 +214,7 @@ def _field(field: Json, schema: Json) -> FieldRow:
     )
 
 
-def _preview(
-    engine: reading.Engine, path: Any, schema: Json, version: int, total: int
-) -> Preview:
+def _preview(engine: reading.Engine, path: Any, schema: Json, version: int, total: int) -> Preview:
     columns = reading.columns(engine, path, schema)
     start = Cursor(version=version, row=0, filters="")
     page = reading.page(engine, path, columns, (), start, rows=total, limit=PREVIEW)
@@ -233,6 +235,6 @@ def _snippets(base: str, dataset: str, resource: str) -> list[tuple[str, str]]:
     file = f"{base}/d/{dataset}/latest/{resource}"
     return [
         ("命令行：按页取数据行（JSON）", f"curl '{rows}?limit=100'"),
-        ("DuckDB：直接查询远程文件", f"select * from read_parquet('{file}.parquet') limit 10;"),
+        ("DuckDB：直接查询远程文件", f"select * from read_parquet('{file}.parquet') limit 10;"),  # noqa: S608 - shown, never run
         ("Python（pandas）", f'import pandas as pd\n\ndf = pd.read_csv("{file}.csv")'),
     ]

@@ -63,7 +63,8 @@ _CONSTRAINTS = {
 
 def field_type(field: Json) -> str:
     """Type of a field; text with a separator holds several values."""
-    name = _TYPES.get(field.get("type", "string"), field.get("type", ""))
+    kind = str(field.get("type", "string"))
+    name = _TYPES.get(kind, kind)
     if field.get("separator"):
         return f"{name}，多值以“{field['separator']}”分隔"
     return name

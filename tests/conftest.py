@@ -1,0 +1,46 @@
+"""Fixtures: generated sample data, a bare data folder, and a service with published data."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hub import CATALOG, Hub, sample_files
+
+PUBLISHED = ("air_hourly", "schools", "bus", "admin_license")
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory) -> Path:
+    """Folder of the generated sample files, one folder per dataset."""
+    folder = tmp_path_factory.mktemp("samples")
+    script = str(CATALOG / "sample.py")
+    subprocess.run([sys.executable, script, str(folder)], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory, samples) -> Hub:
+    """A running service with four published datasets; tests must not withdraw or kill in it."""
+    hub = Hub(tmp_path_factory.mktemp("server") / "data")
+    hub.data.mkdir()
+    hub.register()
+    hub.start()
+    for dataset in PUBLISHED:
+        found = hub.publish(dataset, *sample_files(samples, dataset))
+        assert found["state"] == "released", found
+    yield hub
+    hub.stop()
+
+
+@pytest.fixture
+def hub(tmp_path) -> Hub:
+    """A service of the test's own, registered and running, with nothing published."""
+    own = Hub(tmp_path / "data")
+    own.data.mkdir()
+    own.register()
+    own.start()
+    yield own
+    own.stop()

@@ -1,0 +1,198 @@
+"""A real service on a real port with a data folder of its own, for tests and measuring runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parent.parent
+CATALOG = ROOT / "catalogs" / "yichang"
+SHARED = ROOT.parent / "shared" / "data"
+OVER = {"released", "rejected", "returned", "declined", "withdrawn"}
+
+
+def free_port() -> int:
+    """Port that nobody listens on just now."""
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Hub:
+    """One data folder and, once started, `datahub serve` on it."""
+
+    def __init__(self, data: Path, *, catalog: Path = CATALOG, **settings: object) -> None:
+        self.data, self.catalog = data, catalog
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.child: subprocess.Popen | None = None
+        self.environment = os.environ | {
+            "DATAHUB_DATA": str(data),
+            "DATAHUB_PORT": str(self.port),
+            "DATAHUB_SERVER": self.url,
+            "DATAHUB_WORKERS": "1",
+            "DATAHUB_LOG": "warning",
+            **{f"DATAHUB_{name.upper()}": str(value) for name, value in settings.items()},
+        }
+        self.tokens: dict[tuple[str, str | None], str] = {}
+
+    # The command line -----------------------------------------------------------------
+
+    def cli(self, *arguments: object, token: str = "", check: bool = False, timeout: float = 120):
+        """Run `datahub ARGUMENTS` to its end."""
+        done = subprocess.run(
+            [sys.executable, "-m", "datahub.cli", *map(str, arguments)],
+            env=self.environment | {"DATAHUB_TOKEN": token, "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def register(self) -> None:
+        """Register the catalog."""
+        self.cli("register", self.catalog, check=True)
+
+    def token(self, role: str, publisher: str | None = None) -> str:
+        """Token of a person with this role, made once."""
+        key = (role, publisher)
+        if key not in self.tokens:
+            name = f"{role}-{publisher or 'all'}"
+            more = ["--publisher", publisher] if publisher else []
+            done = self.cli("token", "create", name, "--role", role, *more, "--json", check=True)
+            self.tokens[key] = json.loads(done.stdout)["token"]
+        return self.tokens[key]
+
+    # The service ----------------------------------------------------------------------
+
+    def start(self) -> Hub:
+        """Start the service and wait until it is ready."""
+        with (self.data.parent / f"serve-{self.port}.log").open("ab") as log:
+            self.child = subprocess.Popen(
+                [sys.executable, "-m", "datahub.cli", "serve"],
+                env=self.environment,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+        self.wait_ready()
+        return self
+
+    def wait_ready(self, seconds: float = 60) -> None:
+        """Wait until requests are answered."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            try:
+                if httpx.get(f"{self.url}/health/ready", timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                time.sleep(0.1)
+        raise AssertionError(f"not ready: {self.log()[-3000:]}")
+
+    def log(self) -> str:
+        """What the service wrote to standard error."""
+        return (self.data.parent / f"serve-{self.port}.log").read_text(errors="replace")
+
+    def stop(self) -> None:
+        """Stop the service in an orderly way."""
+        if self.child is not None:
+            self.child.terminate()
+            self.child.wait(timeout=40)
+            self.child = None
+
+    def kill(self, which: str) -> None:
+        """Kill -9 the supervisor, a web process or the worker."""
+        pid = self.child.pid if which == "supervisor" else self.pid(which)
+        os.kill(pid, signal.SIGKILL)
+        if which == "supervisor":
+            self.child.wait()
+
+    def pid(self, which: str) -> int:
+        """Process id of the `web` or `worker` child of this service."""
+        for child in (
+            Path(f"/proc/{self.child.pid}/task/{self.child.pid}/children").read_text().split()
+        ):
+            words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+            if which.encode() in words:
+                return int(child)
+        raise ProcessLookupError(which)
+
+    # Requests -------------------------------------------------------------------------
+
+    def get(self, path: str, *, token: str = "", **options) -> httpx.Response:
+        """GET a path."""
+        return httpx.get(
+            self.url + path,
+            headers=_auth(token) | options.pop("headers", {}),
+            timeout=60,
+            **options,
+        )
+
+    def post(self, path: str, *, token: str = "", **options) -> httpx.Response:
+        """POST to a path."""
+        return httpx.post(
+            self.url + path,
+            headers=_auth(token) | options.pop("headers", {}),
+            timeout=120,
+            **options,
+        )
+
+    def submit(
+        self, dataset: str, *files: tuple[str, str, bytes], token: str = ""
+    ) -> httpx.Response:
+        """Hand in files given as (resource, file name, bytes)."""
+        parts = [(resource, (name, data)) for resource, name, data in files]
+        token = token or self.token("operator")
+        return self.post(f"/api/v1/datasets/{dataset}/submissions", token=token, files=parts)
+
+    def settle(
+        self, identifier: str, *, seconds: float = 120, until: set[str] | None = None
+    ) -> dict:
+        """Wait until a submission needs a person or is over."""
+        wanted, end = until or OVER | {"in_review"}, time.monotonic() + seconds
+        found: dict = {}
+        while time.monotonic() < end:
+            found = self.get(
+                f"/api/v1/submissions/{identifier}", token=self.token("operator")
+            ).json()
+            if found["state"] in wanted:
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"{identifier} stays {found.get('state')}: {self.log()[-3000:]}")
+
+    def approve(self, identifier: str) -> dict:
+        """Approve a submission as a reviewer and wait for its release."""
+        path, body = f"/api/v1/submissions/{identifier}/decisions", {"verdict": "approve"}
+        answer = self.post(path, token=self.token("reviewer"), json=body)
+        assert answer.status_code == 201, answer.text
+        return self.settle(identifier, until=OVER)
+
+    def publish(self, dataset: str, *files: tuple[str, str, bytes]) -> dict:
+        """Hand in, approve, release."""
+        answer = self.submit(dataset, *files)
+        assert answer.status_code == 201, answer.text
+        found = self.settle(answer.json()["id"])
+        assert found["state"] == "in_review", found
+        return self.approve(found["id"])
+
+
+def _auth(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def sample_files(samples: Path, dataset: str) -> list[tuple[str, str, bytes]]:
+    """Generated sample files of a dataset, as `Hub.submit` takes them."""
+    return [
+        (path.stem, path.name, path.read_bytes()) for path in sorted((samples / dataset).iterdir())
+    ]
