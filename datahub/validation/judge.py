@@ -20,20 +20,13 @@ from frictionless.resources import TableResource
 from datahub.errors import CatalogError
 from datahub.model import Json, Struct, Table
 from datahub.validation.messages import ERROR_COLUMNS, error_row
+from datahub.validation.reading import Slot, records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 ENGINE = f"frictionless {version('frictionless')}"
 _LIMIT_WARNING = "reached error limit"
-
-
-class Slot(Struct, frozen=True):
-    """A resource of a dataset with the tables that were handed in for it."""
-
-    name: str
-    schema: Json
-    tables: tuple[Table, ...]
 
 
 class Job(Struct, frozen=True):
@@ -225,16 +218,6 @@ def _as_one(slot: Slot, folder: Path) -> tuple[Json, Table]:
         names = [field["name"] for field in slot.schema["fields"]]
         writer.writerows(chain([names], (cells for t in slot.tables for _, cells in records(t))))
     return slot.schema, Table(path=str(path), name=slot.name, bytes=0, sha256="")
-
-
-def records(table: Table) -> Iterator[tuple[int, list[str]]]:
-    """Rows below the header as text, with frictionless's row numbers (records from 1)."""
-    dialect = table.dialect
-    with Path(table.path).open(encoding="utf-8", newline="") as file:
-        reader = csv.reader(file, delimiter=dialect.delimiter, quotechar=dialect.quote_char)
-        for number, cells in enumerate(reader, start=1):
-            if number > dialect.header_row:
-                yield number, cells
 
 
 def _repeated_keys(slot: Slot, tasks: Sequence[Json]) -> Iterator[tuple[Json, Json]]:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from datahub.model import Finding, Json
 from datahub.validation.codes import is_citizen_id, is_credit_code, is_luhn
-from datahub.validation.judge import Slot
+from datahub.validation.reading import Slot
 from datahub.validation.typed import texts
 
 if TYPE_CHECKING:

@@ -8,10 +8,13 @@ Decimals are exact: precision and scale are taken from the data. Codes stay text
 from __future__ import annotations
 
 import datetime as dt
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import frictionless
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
@@ -21,10 +24,15 @@ if TYPE_CHECKING:
 
     from datahub.model import Json, Table
 
+CellReader = Callable[[Any], tuple[Any, Any]]
+
 VERSION = 1
 _BLOCK = 4 << 20
-_PLAIN_NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)$"
+_ODD = "[^0-9.+-]"  # a valid number without such a character is a plain decimal
 _DECIMAL_DIGITS = 38
+_INTEGER_DIGITS = 18  # every 64-bit integer has room for as many
+_KEPT_BYTES = 512 << 20
+_AHEAD = 2
 _SIMPLE: dict[str, pa.DataType] = {
     "boolean": pa.bool_(),
     "date": pa.date32(),
@@ -34,16 +42,21 @@ _SIMPLE: dict[str, pa.DataType] = {
 
 
 class Columns:
-    """Reads tables of one schema as record batches of typed columns, in file order."""
+    """Reads tables of one schema as record batches of typed columns, in file order.
+
+    Types of numbers come from the data, so all of it is looked at first; what fits `_KEPT_BYTES`
+    is kept in memory meanwhile and not read a second time.
+    """
 
     def __init__(
         self, schema: Json, tables: Sequence[Table], field_ids: dict[str, int] | None = None
     ) -> None:
+        self._descriptor = schema
         self._fields: list[Json] = schema["fields"]
         self._names = [field["name"] for field in self._fields]
         self._missing = pa.array(schema.get("missingValues", [""]), pa.string())
-        self._readers = [f.create_cell_reader() for f in _fields(schema)]
         self._tables = tables
+        self._kept: list[pa.RecordBatch] | None = []
         ids = field_ids or {}
         self._types = self._plan()
         self.schema = pa.schema(
@@ -54,24 +67,44 @@ class Columns:
         )
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Typed batches in file order, file after file."""
-        for _, _, batch in texts(self._names, self._tables):
-            columns = [self._column(i, batch.column(i), kind) for i, kind in enumerate(self._types)]
-            yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
+        """Typed batches in file order, file after file; casting runs ahead in threads."""
+        waiting: deque[Future[pa.RecordBatch]] = deque()
+        with ThreadPoolExecutor(_AHEAD) as pool:
+            for batch in self._texts():
+                waiting.append(pool.submit(self._typed, batch))
+                if len(waiting) > _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _texts(self) -> Iterator[pa.RecordBatch]:
+        if self._kept is not None:
+            yield from self._kept
+        else:
+            yield from (batch for _, _, batch in texts(self._names, self._tables))
+
+    def _typed(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        columns = [self._column(i, batch.column(i), kind) for i, kind in enumerate(self._types)]
+        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
     def _plan(self) -> list[pa.DataType]:
         """Choose a type per column; only numbers need a look at the data."""
         looked = {
-            i: _Digits(floating=bool(field.get("floatNumber")))
+            i: _Digits(field, self._reader)
             for i, field in enumerate(self._fields)
             if field.get("type") in ("number", "integer")
         }
-        names = [self._fields[i]["name"] for i in looked]
-        for _, _, batch in texts(self._names, self._tables, names) if looked else ():
-            for (i, digits), column in zip(looked.items(), batch.columns, strict=True):
-                digits.see(self._present(column), self._readers[i])
+        kept = 0
+        for _, _, batch in texts(self._names, self._tables):
+            for i, digits in looked.items():
+                digits.see(self._present(batch.column(i)), i)
+            kept += batch.nbytes
+            if kept > _KEPT_BYTES:
+                self._kept = None
+            elif self._kept is not None:
+                self._kept.append(batch)
         return [
-            looked[i].kind(field["type"]) if i in looked else _kind(field)
+            looked[i].kind() if i in looked else _kind(field)
             for i, field in enumerate(self._fields)
         ]
 
@@ -94,9 +127,20 @@ class Columns:
     def _read(self, number: int, column: pa.Array, kind: pa.DataType) -> pa.Array:
         """Convert by frictionless's cell reader, once per distinct value."""
         encoded = column.dictionary_encode()
-        read = self._readers[number]
+        read = self._reader(number)
         values = [_plain(read(text)[0], kind) for text in encoded.dictionary.to_pylist()]
         return pa.array(values, kind).take(encoded.indices)
+
+    def _reader(self, number: int) -> CellReader:
+        """Frictionless's own reader of a column's cells."""
+        return self._readers[number]
+
+    @cached_property
+    def _readers(self) -> list[CellReader]:
+        import frictionless  # half a second: clean files never need it
+
+        fields = frictionless.Schema.from_descriptor(self._descriptor).fields
+        return [field.create_cell_reader() for field in fields]
 
 
 def texts(
@@ -108,11 +152,6 @@ def texts(
         for batch in _open(table, names, only):
             yield table, row, batch
             row += batch.num_rows
-
-
-def _fields(schema: Json) -> list[Any]:
-    found: list[Any] = frictionless.Schema.from_descriptor(schema).fields
-    return found
 
 
 def _field_id(number: int | None) -> dict[str, str] | None:
@@ -195,21 +234,37 @@ def _offset(text: str) -> dt.tzinfo:
 class _Digits:
     """Most digits before and after the point that a column shows, and whether all are finite."""
 
-    def __init__(self, *, floating: bool) -> None:
-        self.before, self.after, self.floating = 0, 0, floating
+    def __init__(self, field: Json, reader: Callable[[int], CellReader]) -> None:
+        self.before = self.after = 0
+        self.whole = field["type"] == "integer"
+        self.floating = bool(field.get("floatNumber"))
+        # `decimalChar`, `groupChar` and `bareNumber` change what the characters mean.
+        self.special = bool({"decimalChar", "groupChar", "bareNumber"} & field.keys())
+        self.reader = reader
 
-    def see(self, column: pa.Array, read: Any) -> None:
+    def see(self, column: pa.Array, number: int) -> None:
         """Look at one batch of a column's texts."""
-        if self.floating:
+        if self.floating or (self.whole and self._see_short(column)):
             return
-        plain = pc.match_substring_regex(column, _PLAIN_NUMBER)
-        self._see_plain(column.filter(plain))
-        rest = column.filter(pc.invert(plain)).drop_null().unique()
-        for text in rest.to_pylist():
-            self._see_value(read(text)[0])
+        odd = pc.match_substring_regex(column, ".*" if self.special else _ODD)
+        if pc.any(odd).as_py():
+            self._see_plain(column.filter(pc.invert(odd)))
+            read = self.reader(number)
+            for text in column.filter(odd).unique().to_pylist():
+                self._see_value(read(text)[0])
+        else:
+            self._see_plain(column)
+
+    def _see_short(self, column: pa.Array) -> bool:
+        """Whether no text is long enough to be more than a 64-bit integer."""
+        longest = pc.max(pc.binary_length(column)).as_py() or 0
+        if longest <= _INTEGER_DIGITS:
+            self.before = max(self.before, longest)
+            return True
+        return False
 
     def _see_plain(self, column: pa.Array) -> None:
-        if len(column) == 0:
+        if column.null_count == len(column):
             return
         length = pc.binary_length(column)
         point = pc.find_substring(column, ".")
@@ -230,12 +285,12 @@ class _Digits:
         elif value is not None:
             self.floating = True  # NaN and infinity have no decimal
 
-    def kind(self, kind: str) -> pa.DataType:
+    def kind(self) -> pa.DataType:
         """Narrowest exact type: 64-bit integer, then decimal; text or double where neither fits."""
         if self.floating:
             return pa.float64()
-        if kind == "integer":
-            if self.before <= 18:  # noqa: PLR2004 - digits that every 64-bit integer has room for
+        if self.whole:
+            if self.before <= _INTEGER_DIGITS:
                 return pa.int64()
             return pa.decimal128(38, 0) if self.before <= _DECIMAL_DIGITS else pa.string()
         digits = max(1, self.before) + self.after

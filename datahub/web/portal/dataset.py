@@ -109,43 +109,41 @@ def view(store: Store, engine: reading.Engine, name: str, base: str) -> dict[str
     }
 
 
-def _record(dataset: Dataset, latest: Release | None) -> list[tuple[str, str, str]]:
-    """Catalog record as term, text and (where it helps) an address; unknown items are left out."""
+def _record(dataset: Dataset, latest: Release | None) -> list[tuple[str, list[str], str]]:
+    """Catalog record as term, parts of text and, where it helps, an address; no unknown items."""
     record = dataset.record
-    contact = record.get("contact", {})
+    contact, crs = record.get("contact", {}), str(record.get("crs", ""))
+    cycle = str(record["update_cycle"])
     licenses = [
-        f"{item.get('title') or item.get('name', '')}（{item['name']}）"
+        f"{item['title']}（{item['name']}）"
         if item.get("title") and item.get("name")
-        else item.get("title") or item.get("name", "")
-        for item in dataset.package.get("licenses", [])
+        else str(item.get("title") or item.get("name") or item.get("path"))
+        for item in dataset.package["licenses"]
     ]
-    items = [
+    items: list[tuple[str, str | list[str], str]] = [
         ("发布机构", dataset.publisher_title, f"/?publisher={dataset.publisher}"),
         ("数据领域", dataset.theme_title, f"/?theme={dataset.theme}"),
         ("开放类型", OPENNESS_ZH[dataset.openness.value], ""),
-        ("更新周期", words.UPDATE_CYCLE.get(record["update_cycle"], record["update_cycle"]), ""),
+        ("更新周期", words.UPDATE_CYCLE.get(cycle, cycle), ""),
         ("目录代码", str(record["code"]), ""),
-        ("许可", "；".join(licenses), ""),
-        (
-            "联系方式",
-            " ".join(str(contact[k]) for k in ("name", "phone", "email") if k in contact),
-            "",
-        ),
+        ("许可", licenses, ""),
+        ("联系方式", [str(value) for value in contact.values()], ""),
         ("时间范围", _period(record.get("temporal", {})), ""),
         ("空间范围", str(record.get("spatial", "")), ""),
-        ("坐标系", words.CRS.get(record.get("crs", ""), str(record.get("crs", ""))), ""),
+        ("坐标系", words.CRS.get(crs, crs), ""),
         ("元数据更新", words.local(dataset.modified), ""),
         ("数据更新", words.local(latest.released) if latest else "尚未发布", ""),
         ("版本", f"第 {latest.version} 版" if latest else "尚未发布", ""),
     ]
-    return [item for item in items if item[1]]
+    parts = ((term, [text] if isinstance(text, str) else text, url) for term, text, url in items)
+    return [item for item in parts if any(item[1])]
 
 
-def _period(temporal: Json) -> str:
-    start, end = temporal.get("start", ""), temporal.get("end", "")
-    if start and start == end:
-        return str(start)
-    return f"{start or '…'} 至 {end or '今'}" if start or end else ""
+def _period(temporal: Json) -> list[str]:
+    start, end = str(temporal.get("start", "")), str(temporal.get("end", ""))
+    if start == end:
+        return [start]
+    return [f"{start or '…'} 至", end or "今"]
 
 
 def _downloads(dataset: Dataset, release: Release) -> list[Download]:
@@ -192,7 +190,7 @@ def _section(
         preview = _preview(engine, path, schema, release.version, table.rows or 0)
     return Section(
         name=name,
-        title=resource.get("title", name),
+        title=str(resource.get("title") or name),
         description=resource.get("description") or schema.get("description", ""),
         fields=[_field(field, schema) for field in schema["fields"]],
         missing=words.missing_values(schema),
@@ -205,7 +203,7 @@ def _section(
 def _field(field: Json, schema: Json) -> FieldRow:
     return FieldRow(
         name=field["name"],
-        title=field.get("title", field["name"]),
+        title=str(field.get("title") or field["name"]),
         type=words.field_type(field),
         constraints=words.constraints(field, schema),
         pattern=field.get("constraints", {}).get("pattern", ""),

@@ -34,7 +34,7 @@ _TITLES = {
 _PARAMETERS = {
     "dataset": "数据集名，见数据集列表的 name",
     "resource": "资源名，见目录记录的 resources",
-    "version": "版本号；省略时为最新版",
+    "version": "版本号（作查询参数时可省略，即最新版）",
     "submission": "报送编号",
     "q": "检索词，多个词用空格分开，须同时出现",
     "publisher": "发布机构代号",
@@ -47,6 +47,7 @@ _PARAMETERS = {
     "filename": "请求体直接是文件内容时的文件名",
 }
 _WHERE = {"path": "路径", "query": "查询", "header": "请求头", "cookie": "Cookie"}
+_ANSWERS = {"200": "成功", "201": "已接收", "204": "成功，没有内容", "400": "请求不正确"}
 _EXAMPLES = {"dataset": "schools", "resource": "schools", "version": "1", "submission": "编号"}
 _BODIES = {"post /api/v1/datasets/{dataset}/submissions": "-F 'file=@schools.xlsx'"}
 
@@ -123,7 +124,7 @@ def _operation(
     key = f"{method} {path}"
     permission = permissions.get(key, "")
     body = _body(schema, described)
-    english = described.get("summary", "")
+    english = str(described.get("summary", ""))
     answers = described.get("responses", {})
     return Operation(
         anchor=described.get("operationId", key),
@@ -137,7 +138,10 @@ def _operation(
         body=body,
         curl=_curl(key, body, permission),
         address=_address(path),
-        answers=[(code, answer.get("description", "")) for code, answer in answers.items()],
+        answers=[
+            (code, _ANSWERS.get(code, answer.get("description", "")))
+            for code, answer in answers.items()
+        ],
     )
 
 
@@ -145,7 +149,7 @@ def _parameter(schema: Json, item: Json) -> Parameter:
     kind, facts = _type(schema, item.get("schema", {}))
     return Parameter(
         name=item["name"],
-        where=_WHERE.get(item["in"], item["in"]),
+        where=_WHERE[item["in"]],
         type="，".join([kind, *facts]),
         required=bool(item.get("required")),
         zh=_PARAMETERS.get(item["name"], ""),
@@ -162,7 +166,7 @@ def _type(schema: Json, given: Json) -> tuple[str, list[str]]:
         facts.append(f"≤ {given['maximum']:,.0f}")
     if given.get("default") is not None:
         facts.append(f"默认 {given['default']}")
-    for choice in given.get("oneOf", given.get("anyOf", [])):
+    for choice in given.get("oneOf") or given.get("anyOf") or []:
         if choice.get("type") != "null":
             kind, more = _type(schema, choice)
             return kind, more + facts

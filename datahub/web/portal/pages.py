@@ -16,7 +16,7 @@ from datahub.web.portal.render import STATIC, VERSIONS, page, problem_page
 __all__ = ["problem_page", "routes"]
 
 _PUBLIC = {"permission": Permission.CATALOG_READ}
-_MEDIA_TYPES = {"css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
+_MEDIA_TYPES = {"css": "text/css", "svg": "image/svg+xml"}
 _FOREVER = "public, max-age=31536000, immutable"
 _SHORT = "public, max-age=3600"
 

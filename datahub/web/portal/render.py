@@ -64,7 +64,7 @@ def page(
         # A query may hold half a character; it is shown as a question mark, not as an error.
         text.encode("utf-8", "replace").decode(),
         status_code=status,
-        media_type="text/html; charset=utf-8",
+        media_type="text/html",
         headers={**(headers or {}), **HEADERS},
     )
 

@@ -1,0 +1,242 @@
+"""Measure against the raw DuckDB and the raw disk, in one run; ratios go into the README.
+
+    python tests/bench.py [--rows N] [--keep]
+
+Every pair is measured in turns, the best of each counts. Absolute times of one machine do not
+repeat; ratios of one run do, more or less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import httpx
+import msgspec
+from hub import ROOT, Hub
+
+from datahub.clock import stamp
+from datahub.model import FileIn, Person, Role, State
+from datahub.serve.filters import Cursor, encode_cursor
+from datahub.settings import load
+from datahub.stages.detect import detect
+from datahub.stages.receive import receive
+from datahub.stages.release import release
+from datahub.stages.review import review
+from datahub.store import open_store, submissions
+
+FIGURES = ROOT / ".bench" / "figures.json"
+PAGE = 100
+FIELDS = [
+    ("id", "integer"), ("code", "string"), ("name", "string"), ("day", "date"),
+    ("time", "datetime"), ("district", "string"), ("amount", "number"), ("rate", "number"),
+    ("count", "integer"), ("lon", "number"), ("lat", "number"), ("note", "string"),
+]  # fmt: skip
+
+
+def main() -> None:
+    """Run all measurements and write the figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--keep", action="store_true", help="leave figures and README as they are")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="datahub-bench-") as temporary:
+        figures = measure(Path(temporary), options.rows)
+    print(table(figures))
+    if not options.keep:
+        FIGURES.parent.mkdir(exist_ok=True)
+        FIGURES.write_text(json.dumps(figures, indent=2) + "\n")
+        write_readme(figures)
+
+
+def measure(folder: Path, rows: int) -> dict:
+    """Measure everything on a fresh data folder."""
+    source = folder / "bench.csv"
+    say(f"generating {rows:,} rows × {len(FIELDS)} columns")
+    generate(source, rows)
+    hub = Hub(folder / "data", catalog=catalog(folder))
+    hub.data.mkdir()
+    hub.register()
+    say("release from CSV, and bare DuckDB COPY of the same file")
+    released = measure_release(hub, source)
+    parquet = hub.data / "public" / "bench" / "1" / "bench.parquet"
+    hub.start()
+    try:
+        say("pages over HTTP, and the same query in bare DuckDB")
+        pages = {
+            f"page at row {start:,}": measure_page(hub, parquet, start)
+            for start in (0, rows * 9 // 10)
+        }
+        say("download over HTTP, and cat")
+        download = measure_download(hub, parquet)
+    finally:
+        hub.stop()
+    return {
+        "rows": rows,
+        "columns": len(FIELDS),
+        "csv_bytes": source.stat().st_size,
+        "cores": os.cpu_count(),
+        "duckdb": duckdb.__version__,
+        "measures": released | pages | {"download": download},
+    }
+
+
+def say(text: str) -> None:
+    """Show what is going on."""
+    print(f"· {text}", file=sys.stderr, flush=True)
+
+
+def generate(path: Path, rows: int) -> None:
+    """Write a seeded CSV of mixed types with Chinese text."""
+    chance = random.Random(7)
+    names = ["西陵区", "伍家岗区", "点军区", "猇亭区", "夷陵区", "宜都市", "当阳市", "枝江市"]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([name for name, _ in FIELDS])
+        for i in range(rows):
+            day = f"20{10 + i % 15:02d}-{1 + i % 12:02d}-{1 + i % 28:02d}"
+            writer.writerow([
+                i, f"{i * 7919 % 1000000:08d}", f"示例企业{i % 50000}", day,
+                f"{day}T{i % 24:02d}:{i % 60:02d}:00", chance.choice(names),
+                f"{chance.uniform(0, 1e6):.2f}", f"{chance.random():.4f}", chance.randrange(1000),
+                f"{chance.uniform(110.9, 111.9):.6f}", f"{chance.uniform(30.3, 31.1):.6f}",
+                "" if i % 5 else "备注，含逗号",
+            ])  # fmt: skip
+
+
+def catalog(folder: Path) -> Path:
+    """Make a catalog with the one dataset that is measured."""
+    own = folder / "catalogs" / "bench"
+    (own / "datasets" / "bench").mkdir(parents=True)
+    shutil.copy(ROOT / "catalogs" / "yichang" / "catalog.yaml", own)
+    schema = {"fields": [{"name": name, "type": kind} for name, kind in FIELDS]}
+    package = {
+        "name": "bench", "title": "基准", "licenses": [{"name": "CC-BY-4.0"}],
+        "resources": [{"name": "bench", "path": "bench.csv", "schema": schema}],
+        "catalog": {"publisher": "yc-env", "theme": "07", "openness": "open", "code": "1/1",
+                    "update_cycle": "static", "issued": "2025-01-01"},
+    }  # fmt: skip
+    (own / "datasets" / "bench" / "datapackage.yaml").write_text(json.dumps(package))
+    return own
+
+
+def measure_release(hub: Hub, source: Path) -> dict:
+    """Time the release stage on a submission that was approved, against COPY."""
+    store = open_store(load(data=hub.data))
+    ours, bare = [], []
+    for _ in range(3):
+        bare.append(clock(lambda: copy(source, hub.data / "bare.parquet")))
+        approved = approve(store, source)
+        ours.append(clock(lambda entry=approved: release(store, entry)))
+    store.close()
+    return {"release from CSV": pair(min(ours), min(bare), "s", "DuckDB COPY … TO Parquet, zstd")}
+
+
+def copy(source: Path, target: Path) -> None:
+    """Convert a CSV to Parquet as DuckDB does by itself."""
+    with duckdb.connect() as db:
+        db.execute(f"copy (from read_csv('{source}')) to '{target}' (format parquet, compression zstd)")
+
+
+def approve(store, source: Path):
+    """Bring the file up to the point of release; validation is not what is measured here."""
+    owner = Person(name="owner", title="", role=Role.OPERATOR)
+    incoming = store.objects.incoming(1 << 40)
+    with source.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            incoming.write(chunk)
+    digest = incoming.keep()
+    part = FileIn(resource="bench", name="bench.csv", bytes=incoming.bytes, sha256=digest)
+    found = detect(store, receive(store, owner, "bench", [part]))
+    for state in (State.VALIDATED, State.SCREENED, State.IN_REVIEW):
+        with store.catalog.write() as db:
+            found = submissions.move(db, found, state, who="bench", at=stamp(store.clock))
+    return review(store, msgspec.structs.replace(owner, name="judge"), found.id, "approve", "")
+
+
+def measure_page(hub: Hub, parquet: Path, start: int) -> dict:
+    """Time one page of rows over HTTP against its query in bare DuckDB."""
+    path = "/api/v1/datasets/bench/resources/bench/rows"
+    params = {"limit": PAGE, "version": 1}
+    if start:
+        params["cursor"] = encode_cursor(Cursor(version=1, row=start, filters=""))
+    sql = (
+        f"select * from read_parquet('{parquet}', file_row_number=true) "
+        f"where file_row_number between {start} and {start + PAGE}"
+    )
+    with httpx.Client(base_url=hub.url) as client, duckdb.connect() as db:
+        db.execute("set threads=1; set parquet_metadata_cache=true; set enable_progress_bar=false")
+
+        def ours() -> None:
+            assert len(client.get(path, params=params).json()["data"]) == PAGE
+
+        def bare() -> None:
+            assert len(db.execute(sql).fetchall()) == PAGE + 1
+
+        times = [(clock(ours), clock(bare)) for _ in range(40)][3:]
+    return pair(min(t[0] for t in times), min(t[1] for t in times), "s", "the query in bare DuckDB")
+
+
+def measure_download(hub: Hub, parquet: Path) -> dict:
+    """Bytes per second of a download against cat of the same file, both to nowhere."""
+    url = f"{hub.url}/d/bench/1/{parquet.name}"
+    size = parquet.stat().st_size
+    http, cat = [], []
+    with Path(os.devnull).open("wb") as nowhere:
+        for _ in range(10):
+            http.append(clock(lambda: subprocess.run(["curl", "-s", "-o", os.devnull, url], check=True)))
+            cat.append(clock(lambda: subprocess.run(["cat", str(parquet)], stdout=nowhere, check=True)))
+    return pair(min(http), min(cat), "s", "cat of the file") | {"bytes": size}
+
+
+def clock(work: Callable[[], object]) -> float:
+    """Seconds that work takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def pair(ours: float, bare: float, unit: str, against: str) -> dict:
+    """Two times and their ratio: how many times as long as the bare tool."""
+    return {"ours": ours, "bare": bare, "unit": unit, "against": against, "ratio": ours / bare}
+
+
+def table(figures: dict) -> str:
+    """Figures as a Markdown table."""
+    lines = [
+        f"{figures['rows']:,} rows × {figures['columns']} columns, "
+        f"{figures['csv_bytes'] / 1e6:.0f} MB of CSV, {figures['cores']} cores, "
+        f"DuckDB {figures['duckdb']}; best of several turns in one run.",
+        "",
+        "| measure | ours | bare | ratio | bare is |",
+        "|---|---|---|---|---|",
+    ]
+    for name, found in figures["measures"].items():
+        shown = f"{found['ours'] * 1000:.1f} ms | {found['bare'] * 1000:.1f} ms"
+        lines.append(f"| {name} | {shown} | **{found['ratio']:.2f}×** | {found['against']} |")
+    return "\n".join(lines)
+
+
+def write_readme(figures: dict) -> None:
+    """Put the table between the README's markers."""
+    path = ROOT / "README.md"
+    if not path.exists():
+        return
+    marked = re.compile(r"(<!-- bench -->\n).*?(<!-- /bench -->)", re.DOTALL)
+    path.write_text(marked.sub(lambda m: f"{m[1]}{table(figures)}\n{m[2]}", path.read_text()))
+
+
+if __name__ == "__main__":
+    main()
