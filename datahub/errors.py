@@ -156,6 +156,14 @@ class PublisherForeign(AccessError):
     en = "Dataset {dataset} belongs to {publisher}; your account belongs to {own}."
 
 
+class DataNotOpen(AccessError):
+    """The catalog record is public, the data is not (open type 2 and 3 of the catalog)."""
+
+    code = "data-not-open"
+    zh = "数据集 {dataset} 为“{openness}”，目录信息公开，数据不能直接下载。"
+    en = "Dataset {dataset} is not open without conditions: its record is public, its data is not."
+
+
 class OwnSubmission(AccessError):
     """Nobody decides on their own submission, whatever their roles."""
 

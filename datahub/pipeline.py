@@ -47,6 +47,7 @@ POLL_SECONDS = 0.2
 RETRY_SECONDS = 5.0
 INCOMING_AGE = 24 * 3600.0
 MAX_ATTEMPTS = 5
+CRASHES = 3
 _log = structlog.get_logger()
 
 
@@ -71,11 +72,21 @@ def advance(store: Store, submission_id: str) -> State:
     except StateError:  # somebody withdrew it meanwhile
         with store.catalog.read() as db:
             return submissions.get(db, submission_id).state
+    except ChildCrashed as error:
+        if submission.attempt < CRASHES:  # killed from outside perhaps; a bad file dies again
+            return _once_more(store, submission)
+        after = reject(store, submission, error)
     except DatahubError as error:
         after = reject(store, submission, error)
     if after.state not in MACHINE_STATES:
         _tidy(store, after)
     return after.state
+
+
+def _once_more(store: Store, submission: Submission) -> State:
+    with store.catalog.write() as db:
+        submissions.set_attempt(db, submission.id, submission.attempt + 1)
+    return submission.state
 
 
 def reject(store: Store, submission: Submission, error: DatahubError) -> Submission:

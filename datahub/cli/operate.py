@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import signal
 import socket
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +23,7 @@ from datahub.model import Person, Role
 from datahub.settings import Settings
 from datahub.store import open_store, people
 
+_PORT_SECONDS = 4.0
 token_app = typer.Typer(help="人员和令牌 · People and tokens.", no_args_is_help=True)
 
 Data = Annotated[Path | None, typer.Option(help="数据目录 · data folder (DATAHUB_DATA)")]
@@ -97,15 +100,21 @@ def listen(chosen: Settings) -> socket.socket:
         ServiceUnavailable: the port is taken, or not ours to take.
 
     """
-    try:
-        listener = socket.create_server((chosen.host, chosen.port), backlog=1024)
-    except OSError as error:
-        raise ServiceUnavailable(
-            reason_zh=f"不能监听 {chosen.host}:{chosen.port}（端口被占用？换一个：--port 8001）",
-            reason_en=f"cannot listen on {chosen.host}:{chosen.port}: {error.strerror}",
-        ) from None
-    listener.set_inheritable(True)
-    return listener
+    until = time.monotonic() + _PORT_SECONDS
+    while True:
+        try:
+            listener = socket.create_server((chosen.host, chosen.port), backlog=1024)
+        except OSError as error:
+            # A process of a service that was killed just now may hold it for a moment.
+            if error.errno == errno.EADDRINUSE and time.monotonic() < until:
+                time.sleep(0.1)
+                continue
+            raise ServiceUnavailable(
+                reason_zh=f"不能监听 {chosen.host}:{chosen.port}（端口被占用？可换 --port 8001）",
+                reason_en=f"cannot listen on {chosen.host}:{chosen.port} ({error.strerror})",
+            ) from None
+        listener.set_inheritable(True)
+        return listener
 
 
 def metrics_folder(chosen: Settings) -> dict[str, str]:

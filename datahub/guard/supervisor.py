@@ -109,6 +109,7 @@ def die_with_parent() -> None:
     parent = os.environ.get("DATAHUB_SUPERVISOR")
     if parent is None:
         return
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    # Not SIGTERM: a draining process would keep the port from the service that starts next.
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
     if os.getppid() != int(parent):  # it died before the line above
         sys.exit(0)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import sqlalchemy as sa
 
-from datahub.errors import DatasetUnknown
-from datahub.model import Dataset, Json, Openness, Struct
+from datahub.errors import DataNotOpen, DatasetUnknown
+from datahub.model import OPENNESS_ZH, Dataset, Json, Openness, Struct
 from datahub.store.tables import datasets, field_ids, publishers, terms
 
 if TYPE_CHECKING:
@@ -67,6 +67,31 @@ def get_dataset(db: Db, name: str) -> Dataset:
     if row is None:
         raise _unknown(db, name)
     return _dataset(row)
+
+
+def latest_version(db: Db, name: str) -> int | None:
+    """Return the number of a dataset's latest release, None while there is none.
+
+    Raises:
+        DatasetUnknown: there is no dataset of this name.
+
+    """
+    row = db.execute(sa.select(datasets.c.latest).where(datasets.c.name == name)).first()
+    if row is None:
+        raise _unknown(db, name)
+    return row.latest if row.latest is None else int(row.latest)
+
+
+def check_open(db: Db, name: str) -> None:
+    """Let everybody at a dataset's data only when it is open without conditions.
+
+    Raises:
+        DataNotOpen: the record is public, its data is not.
+
+    """
+    openness = db.scalar(sa.select(datasets.c.openness).where(datasets.c.name == name))
+    if openness != Openness.OPEN.value:
+        raise DataNotOpen(dataset=name, openness=OPENNESS_ZH.get(openness or "", openness))
 
 
 def _unknown(db: Db, name: str) -> DatasetUnknown:

@@ -84,7 +84,7 @@ def get(db: Db, dataset: str, version: int | None) -> Release:
 
     """
     if version is None:
-        version = records.get_dataset(db, dataset).latest
+        version = records.latest_version(db, dataset)
     row = db.execute(sa.select(releases).where(_where(dataset, version or 0))).first()
     if row is None:
         raise _unknown(db, dataset, version)

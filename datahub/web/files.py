@@ -13,7 +13,7 @@ from litestar import asgi
 
 from datahub.errors import DistributionUnknown, MethodNotAllowed, MissingError, ReleaseUnknown
 from datahub.serve.files import Answer, answer
-from datahub.store import Store, releases
+from datahub.store import Store, records, releases
 from datahub.web.access import Permission
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 
 
-@asgi("/d", is_mount=True, opt={"permission": Permission.CATALOG_READ}, copy_scope=True)
+@asgi("/d/{rest:path}", opt={"permission": Permission.CATALOG_READ}, copy_scope=True)
 async def files(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
     """Serve one published file: /d/{dataset}/{version|latest}/{file}."""
     method = str(scope.get("method"))
     if method not in ("GET", "HEAD"):
         raise MethodNotAllowed(method=method)
-    dataset, version, name = _parts(scope["path"])
+    dataset, version, name = _parts(str(scope["path_params"]["rest"]))
     store: Store = scope["litestar_app"].state.store
     file, release, handle = await run_sync(_open, store, dataset, version, name)
     try:
@@ -43,8 +43,8 @@ async def files(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: AR
 
 
 def _parts(path: str) -> tuple[str, str, str]:
-    """Split what stands after the mount; the framework leaves a slash at its end."""
-    parts = path.strip("/").removeprefix("d/").split("/")
+    """Split what stands after /d: a path, because the router knows single names under GET only."""
+    parts = path.strip("/").split("/")
     if len(parts) != 3:  # noqa: PLR2004 - dataset, version, file
         raise MissingError
     return parts[0], parts[1], parts[2]
@@ -62,6 +62,7 @@ def _open(store: Store, dataset: str, version: str, name: str) -> tuple[Distribu
     number = None if version == "latest" else min(int(version[:18]), 1 << 62)
     with store.catalog.read() as db:
         release = releases.get(db, dataset, number)
+        records.check_open(db, dataset)
     for file in release.files:
         if file.path == name:
             path = store.objects.distribution(dataset, release.version, file.path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -174,8 +175,7 @@ def get_rows(
     given = _conditions(request)
     _check_limit(limit, store.settings.page_rows)
     began = grammar.decode_cursor(cursor) if cursor else None
-    with store.catalog.read() as db:
-        release, schema = _released(db, dataset, resource, _version(began, version))
+    release, schema = _released(store, dataset, resource, _version(began, version))
     path = store.objects.public(dataset, release.version) / f"{resource}.parquet"
     columns = reading.columns(engine, path, schema)
     chosen = grammar.parse(columns, given)
@@ -240,14 +240,24 @@ def _version(began: grammar.Cursor | None, version: int | None) -> int | None:
     return own
 
 
-def _released(db: Any, dataset: str, resource: str, version: int | None) -> tuple[Release, Json]:
-    resource_of(records.get_dataset(db, dataset), resource)
-    release = releases.get(db, dataset, version)
-    package = releases.get_package(db, dataset, release.version)
-    schemas = {item["name"]: item["schema"] for item in package["resources"]}
+def _released(
+    store: Store, dataset: str, resource: str, version: int | None
+) -> tuple[Release, Json]:
+    with store.catalog.read() as db:
+        release = releases.get(db, dataset, version)
+        records.check_open(db, dataset)
+    schemas = _schemas(store, dataset, release.version)
     if resource not in schemas:
-        raise ResourceUnknown(dataset=dataset, resource=resource, allowed=", ".join(schemas))
+        raise ResourceUnknown(dataset=dataset, resource=resource[:80], allowed=", ".join(schemas))
     return release, schemas[resource]
+
+
+@lru_cache(maxsize=1024)
+def _schemas(store: Store, dataset: str, version: int) -> dict[str, Json]:
+    """Table schemas of a release, which never change."""
+    with store.catalog.read() as db:
+        package = releases.get_package(db, dataset, version)
+    return {item["name"]: item["schema"] for item in package["resources"]}
 
 
 def _fields(columns: tuple[grammar.Column, ...], schema: Json) -> list[FieldView]:

@@ -69,7 +69,7 @@ class Download(Struct, frozen=True):
 
 
 _ABOUT = {
-    ".csv": ("CSV", "UTF-8 文本，Excel、WPS 可以打开"),
+    ".csv": ("CSV", "UTF-8 文本；Excel 请从“数据”里的“自文本/CSV”导入"),
     ".parquet": ("Parquet", "列式文件，适合程序读取"),
     "SHA256SUMS": ("校验清单 SHA256SUMS", "所有文件的 SHA-256"),
     "datapackage.json": ("datapackage.json", "元数据和表结构（Data Package）"),

@@ -1,0 +1,128 @@
+"""A small catalog folder and a store in this process, for tests that plant faults."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from datahub.clock import system_clock
+from datahub.model import FileIn, Person, Role, State, Submission
+from datahub.pipeline import advance
+from datahub.settings import Settings
+from datahub.stages.receive import receive
+from datahub.stages.register import register
+from datahub.stages.review import review
+from datahub.store import Store, open_store, submissions
+
+if TYPE_CHECKING:
+    from datahub.clock import Clock
+
+STEWARD = Person(name="li", title="李", role=Role.STEWARD, publisher="p1")
+REVIEWER = Person(name="wang", title="王", role=Role.REVIEWER)
+CATALOG = {
+    "name": "small",
+    "title": "小目录",
+    "regions": [{"code": "420500", "title": "宜昌市"}],
+    "themes": [{"code": "07", "title": "生态环境"}],
+    "licenses": [{"name": "CC-BY-4.0", "title": "署名"}],
+    "publishers": [
+        {"id": "p1", "title": "环境局", "credit_code": "11420500MB0000019T", "region": "420500"}
+    ],
+}
+SCHEMA = {"fields": [{"name": "id", "type": "integer"}, {"name": "name"}], "primaryKey": ["id"]}
+
+
+def package(name: str = "lamps", **changes: object) -> dict:
+    """Descriptor of a dataset with one resource of the same name."""
+    return {
+        "name": name,
+        "title": f"数据集 {name}",
+        "licenses": [{"name": "CC-BY-4.0"}],
+        "resources": [{"name": name, "path": f"{name}.csv", "schema": f"schemas/{name}.json"}],
+        "catalog": {
+            "publisher": "p1",
+            "theme": "07",
+            "openness": "open",
+            "update_cycle": "monthly",
+            "code": "1/1",
+            "issued": "2026-01-01",
+        },
+    } | changes
+
+
+def write_dataset(folder: Path, descriptor: dict, schema: object = SCHEMA, at: str = "") -> Path:
+    """Write a dataset into a catalog folder; return its datapackage.yaml."""
+    place = folder / "datasets" / (at or str(descriptor["name"]))
+    (place / "schemas").mkdir(parents=True, exist_ok=True)
+    for resource in descriptor.get("resources") or ():
+        if isinstance(resource.get("schema"), str) and resource["schema"].startswith("schemas/"):
+            (place / resource["schema"]).write_text(json.dumps(schema), encoding="utf-8")
+    file = place / "datapackage.yaml"
+    text = yaml.safe_dump(descriptor, allow_unicode=True, sort_keys=False)
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def write_catalog(folder: Path, *names: str, **changes: object) -> Path:
+    """Write a catalog folder with datasets of these names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(CATALOG | changes, allow_unicode=True, sort_keys=False)
+    (folder / "catalog.yaml").write_text(text, encoding="utf-8")
+    for name in names:
+        write_dataset(folder, package(name))
+    return folder
+
+
+def own_store(folder: Path, *names: str, clock: Clock = system_clock, **settings: object) -> Store:
+    """Open a store with a registered catalog of datasets `names`."""
+    store = open_store(Settings(data=folder / "data", **settings), clock)
+    register(store, write_catalog(folder / "catalog", *(names or ("lamps",))))
+    return store
+
+
+def table(rows: int = 12, first: int = 1) -> bytes:
+    """CSV that fits SCHEMA."""
+    return ("id,name\n" + "".join(f"{n},路灯{n}\n" for n in range(first, first + rows))).encode()
+
+
+def hand_in(store: Store, *files: bytes, dataset: str = "lamps") -> Submission:
+    """Receive files for the dataset's only resource."""
+    taken = []
+    for number, data in enumerate(files or (table(),)):
+        incoming = store.objects.incoming(1 << 30)
+        incoming.write(data)
+        name = f"{dataset}-{number}.csv"
+        taken.append(FileIn(resource="", name=name, bytes=len(data), sha256=incoming.keep()))
+    named = [FileIn(resource=dataset, name=f.name, bytes=f.bytes, sha256=f.sha256) for f in taken]
+    return receive(store, STEWARD, dataset, named)
+
+
+def run(store: Store, submission: Submission) -> State:
+    """Advance until the machine has no next step."""
+    before, after = None, submission.state
+    while after is not before:
+        before, after = after, advance(store, submission.id)
+    return after
+
+
+def approved(store: Store, *files: bytes, dataset: str = "lamps") -> Submission:
+    """Hand in, examine, approve."""
+    submission = hand_in(store, *files, dataset=dataset)
+    assert run(store, submission) is State.IN_REVIEW, get(store, submission)
+    return review(store, REVIEWER, submission.id, "approve", "")
+
+
+def publish(store: Store, *files: bytes, dataset: str = "lamps") -> Path:
+    """Hand in, examine, approve, release; return the public folder."""
+    submission = approved(store, *files, dataset=dataset)
+    assert run(store, submission) is State.RELEASED
+    return store.objects.public(dataset, get(store, submission).version)
+
+
+def get(store: Store, submission: Submission) -> Submission:
+    """Return the submission as it is now."""
+    with store.catalog.read() as db:
+        return submissions.get(db, submission.id)
