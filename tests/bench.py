@@ -147,7 +147,9 @@ def measure_release(hub: Hub, source: Path) -> dict:
 def copy(source: Path, target: Path) -> None:
     """Convert a CSV to Parquet as DuckDB does by itself."""
     with duckdb.connect() as db:
-        db.execute(f"copy (from read_csv('{source}')) to '{target}' (format parquet, compression zstd)")
+        db.execute(
+            f"copy (from read_csv('{source}')) to '{target}' (format parquet, compression zstd)"
+        )
 
 
 def approve(store, source: Path):
@@ -196,8 +198,12 @@ def measure_download(hub: Hub, parquet: Path) -> dict:
     http, cat = [], []
     with Path(os.devnull).open("wb") as nowhere:
         for _ in range(10):
-            http.append(clock(lambda: subprocess.run(["curl", "-s", "-o", os.devnull, url], check=True)))
-            cat.append(clock(lambda: subprocess.run(["cat", str(parquet)], stdout=nowhere, check=True)))
+            http.append(
+                clock(lambda: subprocess.run(["curl", "-s", "-o", os.devnull, url], check=True))
+            )
+            cat.append(
+                clock(lambda: subprocess.run(["cat", str(parquet)], stdout=nowhere, check=True))
+            )
     return pair(min(http), min(cat), "s", "cat of the file") | {"bytes": size}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,9 +58,11 @@ def write_dataset(folder: Path, descriptor: dict, schema: object = SCHEMA, at: s
     """Write a dataset into a catalog folder; return its datapackage.yaml."""
     place = folder / "datasets" / (at or str(descriptor["name"]))
     (place / "schemas").mkdir(parents=True, exist_ok=True)
-    for resource in descriptor.get("resources") or ():
-        if isinstance(resource.get("schema"), str) and resource["schema"].startswith("schemas/"):
-            (place / resource["schema"]).write_text(json.dumps(schema), encoding="utf-8")
+    resources = descriptor.get("resources")
+    for resource in resources if isinstance(resources, list) else ():
+        path = resource.get("schema") if isinstance(resource, dict) else None
+        if isinstance(path, str) and re.fullmatch(r"schemas/\w+\.json", path):
+            (place / path).write_text(json.dumps(schema), encoding="utf-8")
     file = place / "datapackage.yaml"
     text = yaml.safe_dump(descriptor, allow_unicode=True, sort_keys=False)
     file.write_text(text, encoding="utf-8")

@@ -30,14 +30,14 @@ def rows(server, target=AIR, **params):
 def good(server, target=AIR, **params):
     """Page of rows that is there."""
     answered = rows(server, target, **params)
-    assert answered.status_code == 200, answered.text
+    assert answered.status_code == 200, answered.text[:500]
     return answered.json()
 
 
 def refused(server, target=AIR, **params):
     """Problem of a request that is refused with 400."""
     answered = rows(server, target, **params)
-    assert answered.status_code == 400, answered.text
+    assert answered.status_code == 400, answered.text[:500]
     assert answered.headers["content-type"] == "application/problem+json"
     return answered.json()
 
@@ -250,7 +250,7 @@ def test_a_plus_that_became_a_space_is_read(server):
     """A zone typed with a bare + (a space, once decoded) means what its author wrote."""
     dataset = "/api/v1/datasets/air_hourly/resources/air_hourly/rows"
     answered = server.get(f"{dataset}?time=eq.2025-03-01T00:00:00+08:00")
-    assert answered.status_code == 200, answered.text
+    assert answered.status_code == 200, answered.text[:500]
     assert answered.json()["total"]["value"] == 5
 
 
@@ -378,7 +378,7 @@ def test_an_altered_cursor_never_gives_other_rows(server):
     cursor = good(server, limit=1)["page"]["next"]
     for index in range(len(cursor)):
         answered = rows(server, limit=1, cursor=_alter(cursor, index))
-        assert answered.status_code in (200, 400, 404), answered.text
+        assert answered.status_code in (200, 400, 404), answered.text[:500]
         if answered.status_code == 400:
             assert answered.json()["code"] == "cursor-invalid"
 

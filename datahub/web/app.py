@@ -115,7 +115,7 @@ class Outermost:
             return
         request_id = secrets.token_hex(8)
         scope["request_id"] = request_id  # type: ignore[typeddict-unknown-key]
-        began, status = time.perf_counter(), 0
+        method, began, status = scope["method"], time.perf_counter(), 0
 
         async def sender(message: Message) -> None:
             nonlocal status
@@ -130,7 +130,7 @@ class Outermost:
         finally:
             _log.info(
                 "request",
-                method=scope["method"],
+                method=method,
                 path=scope["path"],
                 status=status,
                 ms=round(1000 * (time.perf_counter() - began), 1),
@@ -139,17 +139,13 @@ class Outermost:
 
 
 class HeadAsGet:
-    """Answer HEAD like GET without the body (RFC 9110 §9.3.2), outside file serving."""
+    """Answer HEAD like GET without the body (RFC 9110 §9.3.2); `head` in the scope tells."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
-        if (
-            scope["type"] != ScopeType.HTTP
-            or scope["method"] != "HEAD"
-            or scope["path"].startswith("/d/")
-        ):
+        if scope["type"] != ScopeType.HTTP or scope["method"] != "HEAD":
             await self.app(scope, receive, send)
             return
 
@@ -160,4 +156,5 @@ class HeadAsGet:
                 message["body"] = b""
             await send(message)
 
-        await self.app({**scope, "method": HttpMethod.GET}, receive, sender)
+        scope["method"], scope["head"] = HttpMethod.GET, True  # type: ignore[typeddict-unknown-key]
+        await self.app(scope, receive, sender)

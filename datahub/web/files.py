@@ -1,6 +1,6 @@
 """Serve published files: GET and HEAD with ranges, conditions and digests, from our own responder.
 
-Litestar serves no ranges, no 304 and no HEAD.
+Litestar serves no ranges and no 304; HEAD comes as GET, marked in the scope.
 """
 
 from __future__ import annotations
@@ -9,45 +9,47 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from anyio.to_thread import run_sync
-from litestar import asgi
+from litestar import Request, get
+from litestar.params import FromPath
+from litestar.types import ASGIApp, Receive, Scope, Send
 
-from datahub.errors import DistributionUnknown, MethodNotAllowed, MissingError, ReleaseUnknown
+from datahub.errors import DistributionUnknown, ReleaseUnknown
 from datahub.serve.files import Answer, answer
 from datahub.store import Store, records, releases
 from datahub.web.access import Permission
 
 if TYPE_CHECKING:
-    from litestar.types import Receive, Scope, Send
-
     from datahub.model import Distribution
 
 CHUNK = 1 << 20
 
 
-@asgi("/d/{rest:path}", opt={"permission": Permission.CATALOG_READ}, copy_scope=True)
-async def files(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
-    """Serve one published file: /d/{dataset}/{version|latest}/{file}."""
-    method = str(scope.get("method"))
-    if method not in ("GET", "HEAD"):
-        raise MethodNotAllowed(method=method)
-    dataset, version, name = _parts(str(scope["path_params"]["rest"]))
-    store: Store = scope["litestar_app"].state.store
-    file, release, handle = await run_sync(_open, store, dataset, version, name)
-    try:
-        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
-        location = f"/d/{dataset}/{release}/{file.path}"
-        decided = answer(file, headers, location=location, latest=version == "latest")
-        await _respond(send, decided, handle, body=method == "GET")
-    finally:
-        os.close(handle)
+@get(
+    "/d/{dataset:str}/{version:str}/{file:str}",
+    opt={"permission": Permission.CATALOG_READ},
+    summary="A published file",
+    tags=["files"],
+)
+async def files(
+    request: Request[Any, Any, Any],
+    dataset: FromPath[str],
+    version: FromPath[str],
+    file: FromPath[str],
+) -> ASGIApp:
+    """The bytes of a file, with ranges, If-Range, strong ETag and digest; version or `latest`."""
+    store: Store = request.app.state.store
+    found, release, handle = await run_sync(_open, store, dataset, version, file)
+    headers = {k.lower(): v for k, v in request.headers.items()}
+    location = f"/d/{dataset}/{release}/{found.path}"
+    decided = answer(found, headers, location=location, latest=version == "latest")
 
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
+        try:
+            await _respond(send, decided, handle, body="head" not in scope)
+        finally:
+            os.close(handle)
 
-def _parts(path: str) -> tuple[str, str, str]:
-    """Split what stands after /d: a path, because the router knows single names under GET only."""
-    parts = path.strip("/").split("/")
-    if len(parts) != 3:  # noqa: PLR2004 - dataset, version, file
-        raise MissingError
-    return parts[0], parts[1], parts[2]
+    return respond
 
 
 def _open(store: Store, dataset: str, version: str, name: str) -> tuple[Distribution, int, int]:
