@@ -50,7 +50,7 @@ $(BIN)/python:
 $(VENV)/run.done: .lock/run.txt pyproject.toml | $(BIN)/python
 	@echo "installing locked packages (a minute or two on a new machine)"
 	@$(BIN)/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r .lock/run.txt
-	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e . 2> $(VENV)/install.log || (cat $(VENV)/install.log; exit 1)
 	@touch $@
 
 $(VENV)/test.done: .lock/test.txt $(VENV)/run.done

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
+import typing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 import yaml
 
 from datahub.clock import system_clock
@@ -19,6 +22,8 @@ from datahub.stages.review import review
 from datahub.store import Store, open_store, submissions
 
 if TYPE_CHECKING:
+    import pytest
+
     from datahub.clock import Clock
 
 STEWARD = Person(name="li", title="李", role=Role.STEWARD, publisher="p1")
@@ -129,3 +134,20 @@ def get(store: Store, submission: Submission) -> Submission:
     """Return the submission as it is now."""
     with store.catalog.read() as db:
         return submissions.get(db, submission.id)
+
+
+def swift(patch: pytest.MonkeyPatch) -> None:
+    """Call what the children run in this process: a second less per stage.
+
+    For tests of the order of things; the children have tests of their own.
+    """
+    for stage in ("detect", "validate", "screen", "release"):
+        patch.setattr(importlib.import_module(f"datahub.stages.{stage}"), "run", _direct)
+
+
+def _direct(target: str, argument: object, *, returns: type, **_limits: object) -> object:
+    module, name = target.split(":")
+    function = getattr(importlib.import_module(module), name)
+    (kind,) = [t for n, t in typing.get_type_hints(function).items() if n != "return"]
+    given = msgspec.json.decode(msgspec.json.encode(argument), type=kind)
+    return msgspec.json.decode(msgspec.json.encode(function(given)), type=returns)

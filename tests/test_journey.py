@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import duckdb
-from hub import sample_files
 
 
 def test_publish_and_read_back(server):

@@ -19,6 +19,7 @@ from own_store import (
     own_store,
     publish,
     run,
+    swift,
     table,
     write_catalog,
 )
@@ -31,6 +32,14 @@ from datahub.stages import release as release_stage
 from datahub.stages.review import review
 from datahub.store import releases, submissions
 from datahub.store.verify import verify_store
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _swift():
+    """Run the stages' functions in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        swift(patch)
+        yield
 
 
 @pytest.fixture
@@ -108,7 +117,9 @@ def test_two_files_for_one_resource(server, samples):
     head, *lines = data.splitlines(keepends=True)
     lines = lines[:3000]
     halves = head + b"".join(lines[:1000]), head + b"".join(lines[1000:])
-    found = server.publish("air_hourly", *(("air_hourly", f"{n}.csv", h) for n, h in enumerate(halves)))
+    found = server.publish(
+        "air_hourly", *(("air_hourly", f"{n}.csv", h) for n, h in enumerate(halves))
+    )
     assert found["state"] == "released", found
     folder = server.data / "public" / "air_hourly" / str(found["version"])
     assert (folder / "air_hourly.csv").read_bytes().split() == (head + b"".join(lines)).split()
@@ -132,7 +143,11 @@ def test_a_refusal_ends_a_submission(store, verdict, state):
     submission = hand_in(store)
     run(store, submission)
     after = review(store, REVIEWER, submission.id, verdict, "缺少说明")
-    assert (after.state, after.decision.reason, after.decision.person) == (state, "缺少说明", "wang")
+    assert (after.state, after.decision.reason, after.decision.person) == (
+        state,
+        "缺少说明",
+        "wang",
+    )
     assert run(store, submission).value == state
     with pytest.raises(StateError):
         review(store, REVIEWER, submission.id, "approve", "")
@@ -155,7 +170,9 @@ def test_withdrawing_a_submission(small):
     found = small.settle(answer.json()["id"])
     path = f"/api/v1/submissions/{found['id']}"
     first, second = (small.post(f"{path}/withdrawal", token=small.token("operator")) for _ in "ab")
-    late = small.post(f"{path}/decisions", token=small.token("reviewer"), json={"verdict": "approve"})
+    late = small.post(
+        f"{path}/decisions", token=small.token("reviewer"), json={"verdict": "approve"}
+    )
     assert (first.status_code, first.json()["state"]) == (200, "withdrawn")
     assert (second.status_code, late.status_code) == (409, 409)
     assert small.get("/api/v1/datasets/taken/releases").json() == []
@@ -206,7 +223,7 @@ def test_a_damaged_original_rejects_with_its_own_code(store, damage):
         (b"id,name\nx,a\n", "table-invalid"),
         (b"id,name\n", "findings-block"),
         (b"a,b\n1,2\n", "header-missing"),
-        (table() + "99,13812345678\n".encode(), "findings-block"),
+        (table() + b"99,13812345678\n", "findings-block"),
     ],
 )  # fmt: skip
 def test_rejection_has_its_code(store, data, code):

@@ -10,6 +10,8 @@ import pytest
 from hub import CATALOG, Hub
 from own_store import (
     CATALOG as SMALL,
+)
+from own_store import (
     REVIEWER,
     SCHEMA,
     approved,
@@ -19,6 +21,7 @@ from own_store import (
     package,
     publish,
     run,
+    swift,
     table,
     write_catalog,
     write_dataset,
@@ -49,6 +52,14 @@ def refused(store, folder: Path) -> str:
         assert db.exec_driver_sql("select count(*) from audit").scalar() == audit
     assert known(store) == before
     return f"{caught.value.facts['place']}|{caught.value.text_zh}|{caught.value.text_en}"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _swift():
+    """Run the stages' functions in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        swift(patch)
+        yield
 
 
 @pytest.fixture
@@ -321,7 +332,12 @@ def test_changed_metadata_voids_a_decision(store, tmp_path):
     with pytest.raises(DecisionVoid) as caught:
         review(store, REVIEWER, submission.id, "approve", "")
     now = get(store, submission)
-    assert (caught.value.status, now.state, now.attempt, now.decision) == (409, State.RECEIVED, 2, None)
+    assert (caught.value.status, now.state, now.attempt, now.decision) == (
+        409,
+        State.RECEIVED,
+        2,
+        None,
+    )
     assert run(store, submission) is State.IN_REVIEW
     assert review(store, REVIEWER, submission.id, "approve", "").state is State.APPROVED
     assert run(store, submission) is State.RELEASED
@@ -342,7 +358,10 @@ def test_a_resource_added_while_a_submission_waits(store, tmp_path):
     """A submission that lacks a file for a new resource is rejected with a clear code."""
     submission = hand_in(store)
     assert run(store, submission) is State.IN_REVIEW
-    two = [*package()["resources"], {"name": "more", "path": "m.csv", "schema": "schemas/more.json"}]
+    two = [
+        *package()["resources"],
+        {"name": "more", "path": "m.csv", "schema": "schemas/more.json"},
+    ]
     write_dataset(tmp_path / "catalog", package(resources=two))
     register(store, tmp_path / "catalog")
     pytest.raises(DecisionVoid, review, store, REVIEWER, submission.id, "approve", "")

@@ -46,7 +46,7 @@ def judge(server, column, where="true", target=AIR):
     """Values of a column that DuckDB finds in the published Parquet under a condition, in order."""
     dataset, resource = target.split("/")
     path = server.data / "public" / dataset / "1" / f"{resource}.parquet"
-    query = f"select {column} from read_parquet(?, file_row_number=true) where {where}"  # noqa: S608
+    query = f"select {column} from read_parquet(?, file_row_number=true) where {where}"
     with duckdb.connect() as db:
         found = db.execute(f"{query} order by file_row_number", [str(path)]).fetchall()
     return [value for (value,) in found]
@@ -469,7 +469,7 @@ def test_whatever_is_parsed_runs(kind, operator, text):
     chosen, error = parsed([column], "c", f"{operator}.{text}")
     assume(error is None)
     where, values = filters.to_sql(chosen)
-    query = f"select count(*) from (select null::{kind} as c) where {where}"  # noqa: S608
+    query = f"select count(*) from (select null::{kind} as c) where {where}"
     assert MEMORY.cursor().execute(query, values).fetchone() in ((0,), (1,))
 
 

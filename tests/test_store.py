@@ -14,9 +14,25 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from own_store import STEWARD, get, hand_in, own_store, package, publish, table, write_dataset
+from own_store import (
+    STEWARD,
+    get,
+    hand_in,
+    own_store,
+    package,
+    publish,
+    swift,
+    table,
+    write_dataset,
+)
 
-from datahub.errors import PersonUnknown, ReleaseUnknown, StateError, SubmissionUnknown, TokenInvalid
+from datahub.errors import (
+    PersonUnknown,
+    ReleaseUnknown,
+    StateError,
+    SubmissionUnknown,
+    TokenInvalid,
+)
 from datahub.model import TRANSITIONS, State, may_move
 from datahub.settings import Settings
 from datahub.stages.register import register
@@ -24,6 +40,14 @@ from datahub.store import audit, open_store, people, records, releases, submissi
 from datahub.store.verify import verify_folder, verify_store
 
 MORNING = datetime(2026, 3, 1, 8, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _swift():
+    """Run the stages' functions in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        swift(patch)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -66,7 +66,9 @@ def sheet_of(folder: Path, rows: list[list], *, name: str = "Sheet1", before=Non
     def fill(book) -> None:
         if before is not None:
             before(book)
-        date, stamp = (book.add_format({"num_format": f}) for f in ("yyyy-mm-dd", "yyyy-mm-dd hh:mm"))
+        date, stamp = (
+            book.add_format({"num_format": f}) for f in ("yyyy-mm-dd", "yyyy-mm-dd hh:mm")
+        )
         sheet = book.add_worksheet(name)
         for number, row in enumerate(rows):
             for column, cell in enumerate(row):
@@ -471,7 +473,13 @@ def test_what_frictionless_chokes_on_has_a_code_of_ours(tmp_path, field, cell):
     given = slot(tmp_path, "t", wanted, f"v,w\n{cell},1\n{cell},2\n")
     job = Job(slots=(given,), folder=str(tmp_path), errors_csv=str(tmp_path / "errors.csv"))
     with pytest.raises(DatahubError) as caught:
-        run("datahub.validation.judge:judge", job, returns=dict, limits=Limits(4 << 30, 60), folder=tmp_path)
+        run(
+            "datahub.validation.judge:judge",
+            job,
+            returns=dict,
+            limits=Limits(4 << 30, 60),
+            folder=tmp_path,
+        )
     assert caught.value.code in ("catalog-invalid", "file-unreadable")
     assert str(tmp_path) not in str(caught.value)
 

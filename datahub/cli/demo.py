@@ -36,6 +36,7 @@ def demo(
     stop: Annotated[bool, typer.Option("--stop", help="发布后就停 · stop when published")] = False,
 ) -> None:
     """登记目录、发布示例数据并启动服务 · Register, publish the sample data, and serve."""
+    from datahub.cli.operate import listen
     from datahub.stages.register import register
 
     chosen = settings.load(data=data, host=host, port=port)
@@ -45,6 +46,7 @@ def demo(
     show.out.print(f"目录 {plan.catalog}：新增 {len(plan.add)}，修改 {len(plan.change)}，"
                    f"不变 {len(plan.same)}")  # fmt: skip
     server = f"http://{chosen.host}:{chosen.port}"
+    listen(chosen).close()  # a port that is taken is told now, not mistaken for our own service
     child = supervisor.start(
         ("serve",), settings.to_environment(chosen) | {"DATAHUB_LOG": "warning"}
     )

@@ -78,8 +78,8 @@ def query(
         writer.writerow([field["name"] for field in page["fields"]])
         writer.writerows(row.values() for row in page["data"])
     else:
-        titles = [f"{field['title']}\n{field['name']}" for field in page["fields"]]
-        show.table(titles, [list(row.values()) for row in page["data"]])
+        titles = [f"{field['name']} {field['title']}" for field in page["fields"]]
+        show.records(titles, [list(row.values()) for row in page["data"]])
         show.err.print(
             f"{len(page['data'])} / {page['total']['value']} 行 · 第 {page['version']} 版"
         )

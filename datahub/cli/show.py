@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -41,8 +42,26 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows under a header; a narrow terminal wraps, nothing is cut."""
     shown = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:
-        shown.add_row(*("" if cell is None else str(cell) for cell in row))
+        shown.add_row(*(_text(cell) for cell in row))
     out.print(shown)
+
+
+def records(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows as a table where it fits the terminal, else as one block a row."""
+    texts = [[_text(cell) for cell in row] for row in rows]
+    widths = [max(map(cell_len, column)) for column in zip(columns, *texts, strict=True)]
+    if sum(widths) + 2 * len(widths) <= out.width:
+        table(columns, texts)
+        return
+    widest = max(map(cell_len, columns))
+    for number, row in enumerate(texts, start=1):
+        out.print(f"── {number} ──", style="dim")
+        for name, cell in zip(columns, row, strict=True):
+            out.print(f"{name}{' ' * (widest - cell_len(name))}  {cell}", markup=False)
+
+
+def _text(cell: object) -> str:
+    return "" if cell is None else str(cell)
 
 
 @contextmanager
@@ -50,7 +69,7 @@ def busy(text: str) -> Iterator[Any]:
     """Show that something takes its time, with the seconds, on standard error."""
     with Progress(
         SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
-        console=err, transient=True,
+        console=err, transient=True, disable=not err.is_terminal,
     ) as progress:  # fmt: skip
         task = progress.add_task(text, total=None)
         yield lambda words: progress.update(task, description=words)
@@ -61,7 +80,7 @@ def transfer() -> Iterator[Progress]:
     """Show transfers with bytes and speed, on standard error."""
     with Progress(
         TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
-        console=err,
+        console=err, disable=not err.is_terminal,
     ) as progress:  # fmt: skip
         yield progress
 
