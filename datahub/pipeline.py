@@ -31,6 +31,7 @@ from datahub.store.verify import unowned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from datahub.store import Store
 
@@ -119,18 +120,26 @@ def recover(store: Store) -> None:
         OSError: the data folder cannot be read.
 
     """
-    now = time.time()
     for entry in (store.objects.root / "staging").iterdir():
         if entry.is_dir():
             shutil.rmtree(entry, ignore_errors=True)
-        elif now - entry.stat().st_mtime > INCOMING_AGE:  # younger ones are being received
+        elif _is_old(entry):  # younger ones are being received
             entry.unlink(missing_ok=True)
+    with store.catalog.read() as db:
+        known = submissions.originals(db)
+    for original in (store.objects.root / "received").iterdir():
+        if original.name not in known and _is_old(original):  # of requests that were refused
+            original.unlink(missing_ok=True)
     for folder in unowned(store):
         store.objects.discard(folder)
     with store.catalog.read() as db:
         withdrawn = [r for r in releases.find(db) if r.withdrawn is not None]
     for tombstone in withdrawn:
         store.objects.take_down(tombstone.dataset, tombstone.version)
+
+
+def _is_old(path: Path) -> bool:
+    return time.time() - path.stat().st_mtime > INCOMING_AGE
 
 
 def withdraw_release(store: Store, dataset: str, version: int, *, reason: str, who: str) -> None:

@@ -53,6 +53,18 @@ def receive(
     return submission
 
 
+def may_receive(store: Store, person: Person, dataset_name: str) -> None:
+    """Check, before a byte is stored, that the dataset is there and the person's to submit to.
+
+    Raises:
+        DatasetUnknown: there is no such dataset.
+        PublisherForeign: the dataset belongs to another publisher.
+
+    """
+    with store.catalog.read() as db:
+        check_publisher(person, records.get_dataset(db, dataset_name))
+
+
 def check_publisher(person: Person, dataset: Dataset) -> None:
     """Let stewards act on their own publisher's datasets only.
 

@@ -102,6 +102,12 @@ def find(
     return [_submission(row) for row in db.execute(query)]
 
 
+def originals(db: Db) -> set[str]:
+    """Digests of all files that submissions came from."""
+    lists = db.scalars(sa.select(submissions.c.files))
+    return {f.sha256 for text in lists for f in msgspec.json.decode(text, type=tuple[FileIn, ...])}
+
+
 def waiting(db: Db) -> list[tuple[str, State, int]]:
     """Submissions whose next step is the machine's, oldest first: id, state, attempt."""
     query = (

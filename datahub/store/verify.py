@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from datahub.model import Distribution, Struct
-from datahub.store import audit, releases
+from datahub.store import audit, releases, submissions
 from datahub.store.objects import digest_of
 
 if TYPE_CHECKING:
@@ -92,10 +92,14 @@ def verify_store(store: Store) -> Iterator[Fault]:
     with store.catalog.read() as db:
         published = [r for r in releases.find(db) if r.withdrawn is None]
         broken = audit.broken_link(db)
+        needed = submissions.originals(db)
     for folder in unowned(store):
         yield Fault(kind="unowned", place=str(folder.relative_to(store.objects.root)))
     for release in published:
         yield from _verify_release(store, release.dataset, release.version, release.manifest_sha256)
+    for digest in sorted(needed):
+        if not store.objects.received(digest).exists():
+            yield Fault(kind="lost", place=f"received/{digest}", expected=digest)
     for original in sorted((store.objects.root / "received").iterdir()):
         actual = digest_of(original)
         if actual != original.name:

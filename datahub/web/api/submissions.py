@@ -9,9 +9,9 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import File
 
 from datahub.clock import stamp
-from datahub.errors import BodyInvalid, ReportMissing, SubmissionUnknown
+from datahub.errors import BodyInvalid, DatahubError, ReportMissing, SubmissionUnknown
 from datahub.model import STATE_ZH, Json, Person, Role, State, Submission
-from datahub.stages.receive import receive
+from datahub.stages.receive import may_receive, receive
 from datahub.stages.review import Verdict, review
 from datahub.stages.validate import ERRORS_CSV
 from datahub.store import Store, records, submissions
@@ -42,6 +42,12 @@ async def create(
     from anyio.to_thread import run_sync
 
     store, person = store_of(request), person_of(request)
+    try:
+        await run_sync(may_receive, store, person, dataset)
+    except DatahubError:
+        async for _ in request.stream():  # a client that is still sending would miss the answer
+            pass
+        raise
     files, note = await take_files(request, store, resource=resource, filename=filename)
     submission = await run_sync(lambda: receive(store, person, dataset, files, note=note))
     view = submission_view(submission)
