@@ -222,9 +222,11 @@ def pair(ours: float, bare: float, unit: str, against: str) -> dict:
 def table(figures: dict) -> str:
     """Figures as a Markdown table."""
     lines = [
-        f"{figures['rows']:,} rows × {figures['columns']} columns, "
-        f"{figures['csv_bytes'] / 1e6:.0f} MB of CSV, {figures['cores']} cores, "
-        f"DuckDB {figures['duckdb']}; best of several turns in one run.",
+        (
+            f"{figures['rows']:,} rows × {figures['columns']} columns, "
+            f"{figures['csv_bytes'] / 1e6:.0f} MB of CSV, {figures['cores']} cores, "
+            f"DuckDB {figures['duckdb']}; best of several turns in one run."
+        ),
         "",
         "| measure | ours | bare | ratio | bare is |",
         "|---|---|---|---|---|",

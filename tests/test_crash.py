@@ -123,11 +123,12 @@ def test_a_child_inherits_no_secrets(monkeypatch):
 
 def test_many_children_leave_no_handles():
     """Ten children later this process has as many open files as before."""
-    before = len(os.listdir("/proc/self/fd"))
+    handles = Path("/proc/self/fd")
+    before = len(list(handles.iterdir()))
     for number in range(10):
         with contextlib.suppress(DatahubError):
             child("echo" if number % 2 else "leave", {"code": 1})
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(handles.iterdir())) == before
 
 
 @pytest.mark.parametrize("kind", codes().values(), ids=lambda kind: kind.code)
@@ -219,7 +220,7 @@ def test_recovery_sweeps_uploads_that_nobody_finishes(ready):
     assert (old._path.exists(), young._path.exists()) == (False, True)
 
 
-def test_originals_of_refused_uploads_do_not_stay(tmp_path, samples):
+def test_originals_of_refused_uploads_do_not_stay(tmp_path):
     """Files of a request that was refused are no submission and do not fill the disk."""
     store = own_store(tmp_path)
     with pytest.raises(DatahubError):

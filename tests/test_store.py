@@ -207,14 +207,14 @@ def test_a_lost_folder_is_found(data):
 
 def test_an_altered_original_is_found(data):
     """An original that is not its digest any more is found."""
-    path = sorted((data / "received").iterdir())[0]
+    path = min((data / "received").iterdir())
     flip(path, 3)
     assert faults(data) == [("altered", f"received/{path.name}")]
 
 
 def test_a_lost_original_is_found(data):
     """An original that a submission came from and that is gone is found."""
-    path = sorted((data / "received").iterdir())[0]
+    path = min((data / "received").iterdir())
     path.unlink()
     assert [where for _, where in faults(data)] == [f"received/{path.name}"]
 
