@@ -33,6 +33,9 @@ class DatahubError(Exception):
         self.facts = facts
         super().__init__(self.code, facts)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return from_code, (self.code, self.facts)
+
     @property
     def text_zh(self) -> str:
         """The public text in Chinese."""

@@ -50,6 +50,8 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 }
 MACHINE_STATES = (S.RECEIVED, S.DETECTED, S.VALIDATED, S.SCREENED, S.APPROVED)
 """States in which the next step is the machine's, not a person's."""
+OVER_STATES = tuple(state for state, after in TRANSITIONS.items() if not after)
+"""States that nothing follows."""
 
 STATE_ZH = {
     S.RECEIVED: "已接收",

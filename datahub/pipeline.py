@@ -20,8 +20,14 @@ from typing import TYPE_CHECKING
 import structlog
 
 from datahub.clock import stamp
-from datahub.errors import ChildCrashed, DatahubError, PlatformError, StateError
-from datahub.model import MACHINE_STATES, State, Submission
+from datahub.errors import (
+    ChildCrashed,
+    DatahubError,
+    DigestMismatch,
+    PlatformError,
+    StateError,
+)
+from datahub.model import MACHINE_STATES, OVER_STATES, State, Submission
 from datahub.stages.detect import detect
 from datahub.stages.release import release
 from datahub.stages.screen import screen
@@ -70,6 +76,8 @@ def advance(store: Store, submission_id: str) -> State:
         after = stage(store, submission)
     except PlatformError:
         raise
+    except DigestMismatch as error:
+        after = reject(store, submission, error)
     except StateError:  # somebody withdrew it meanwhile
         with store.catalog.read() as db:
             return submissions.get(db, submission_id).state
@@ -79,8 +87,8 @@ def advance(store: Store, submission_id: str) -> State:
         after = reject(store, submission, error)
     except DatahubError as error:
         after = reject(store, submission, error)
-    if after.state not in MACHINE_STATES:
-        _tidy(store, after)
+    if after.state in OVER_STATES:
+        _tidy(store, after.id)
     return after.state
 
 
@@ -104,11 +112,9 @@ def reject(store: Store, submission: Submission, error: DatahubError) -> Submiss
         )
 
 
-def _tidy(store: Store, submission: Submission) -> None:
+def _tidy(store: Store, submission_id: str) -> None:
     """Drop what the stages left for each other, once nothing will read it; keep the error list."""
-    if submission.state is State.IN_REVIEW:
-        return
-    for path in store.objects.work(submission.id).glob("*"):
+    for path in store.objects.work(submission_id).glob("*"):
         if path.name != ERRORS_CSV:
             path.unlink(missing_ok=True)
 
@@ -130,12 +136,15 @@ def recover(store: Store) -> None:
     for original in (store.objects.root / "received").iterdir():
         if original.name not in known and _is_old(original):  # of requests that were refused
             original.unlink(missing_ok=True)
-    for folder in unowned(store):
-        store.objects.discard(folder)
     with store.catalog.read() as db:
         withdrawn = [r for r in releases.find(db) if r.withdrawn is not None]
-    for tombstone in withdrawn:
+        over = submissions.over(db)
+    for tombstone in withdrawn:  # before the unowned ones go: these are kept, out of sight
         store.objects.take_down(tombstone.dataset, tombstone.version)
+    for path in unowned(store):
+        store.objects.discard(path)
+    for submission_id in over:
+        _tidy(store, submission_id)
 
 
 def _is_old(path: Path) -> bool:

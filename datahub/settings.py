@@ -50,7 +50,7 @@ def load(**overrides: Any) -> Settings:
     values: dict[str, Any] = {}
     file = os.environ.get("DATAHUB_SETTINGS")
     if file:
-        values |= tomllib.loads(Path(file).read_text(encoding="utf-8"))
+        values |= _read(Path(file))
     for name in Settings.__struct_fields__:
         text = os.environ.get(f"DATAHUB_{name.upper()}")
         if text is not None:
@@ -61,6 +61,15 @@ def load(**overrides: Any) -> Settings:
     except msgspec.ValidationError as error:
         raise CatalogError(
             place="settings", reason_zh=f"设置不对：{error}", reason_en=str(error)
+        ) from None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise CatalogError(
+            place=str(file), reason_zh=f"设置文件读不出来：{error}", reason_en=str(error)
         ) from None
 
 

@@ -133,12 +133,12 @@ def test_the_table_lists_every_route(server):
     described = server.get("/openapi.json").json()["paths"]
     listed = {(method, _template(path)) for method, path, _ in MATRIX}
     known = {(m.upper(), _template(path)) for path, item in described.items() for m in item}
-    assert known <= listed
+    assert known - listed == set()
 
 
 def _template(path):
     """Path with its names blanked out."""
-    named = ("air_hourly", "clinics", "99")
+    named = ("air_hourly", "clinics", "99", "latest", "manifest.json")
     parts = ["*" if p[0] == "{" or p in named else p for p in path.split("/")[1:] if p]
     return "/" + "/".join(parts)
 
@@ -349,8 +349,6 @@ def test_nothing_stays_of_a_refused_upload(server, tokens):
 
 def test_submissions_are_not_public(server, waiting, rejected):
     """What was handed in and not released is under no public address."""
-    data = server.get("/api/v1/datasets/clinics").json()
-    assert data["latest"] is None
     for identifier in (waiting, rejected):
         for path in ("/d/{}", "/d/clinics/{}/x", "/api/v1/submissions/{}", "/received/{}"):
             assert server.get(path.format(identifier)).status_code in (401, 404)

@@ -275,7 +275,7 @@ def operations(described):
 def test_every_route_is_documented(described):
     """All routes under /api/v1 are described: what they do, and a schema of the good answer."""
     found = {(m, p): op for m, p, op in operations(described) if p.startswith("/api/v1")}
-    assert len(found) == 14
+    assert len(found) >= 14
     for key, op in found.items():
         assert op["summary"], key
         (good,) = [r for status, r in op["responses"].items() if status in ("200", "201")]
@@ -336,7 +336,7 @@ WRONG_GETS = [
     ("/api/v1/datasets/none/releases", 404, "dataset-unknown"),
     ("/api/v1/datasets/bus/resources/none/schema", 404, "resource-unknown"),
     ("/api/v1/datasets/bus/resources/none/report", 404, "resource-unknown"),
-    ("/api/v1/datasets/clinics/resources/clinics/report", 404, "release-unknown"),
+    ("/api/v1/datasets/admin_penalty/resources/admin_penalty/report", 404, "release-unknown"),
     ("/api/v1/datasets/bus/resources/lines/rows?x=1", 400, "parameter-unknown"),
     ("/api/v1/datasets/bus/resources/lines/rows?price=cheap", 400, "parameter-invalid"),
     ("/api/v1/submissions", 401, "token-missing"),

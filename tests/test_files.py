@@ -273,7 +273,7 @@ def test_parallel_ranges_make_the_file(server):
         ("/d/schools/-1/schools.csv", "release-unknown", "latest"),
         ("/d/schools/1/school.csv", "file-unknown", "schools.csv"),
         ("/d/schools/1/SCHOOLS.CSV", "file-unknown", "schools.csv"),
-        ("/d/clinics/latest/clinics.csv", "release-unknown", "clinics"),
+        ("/d/admin_penalty/latest/admin_penalty.csv", "release-unknown", "admin_penalty"),
         ("/d/schools/1", "not-found", ""),
         ("/d/schools", "not-found", ""),
         ("/d", "not-found", ""),

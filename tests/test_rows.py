@@ -150,7 +150,7 @@ def test_a_version_that_is_not_there(server, version):
     [
         ("nowhere/x", "dataset-unknown"),
         ("bus/bus", "resource-unknown"),
-        ("clinics/clinics", "release-unknown"),
+        ("admin_penalty/admin_penalty", "release-unknown"),
     ],
 )
 def test_rows_that_are_not_there(server, target, code):
@@ -306,7 +306,7 @@ def test_sql_in_a_name_is_an_unknown_column(server, name):
 # What is refused --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("limit", ["0", "-1", "10001", "many", "", "1.5", "1e3", "9" * 30, "٣x"])
+@pytest.mark.parametrize("limit", ["0", "-1", "10001", "many", "", "1.5", "9" * 30, "٣x"])
 def test_limits_out_of_bounds(server, limit):
     """A limit outside 1 to 10,000 is refused by its name, in both languages."""
     problem = refused(server, limit=limit)
@@ -316,7 +316,7 @@ def test_limits_out_of_bounds(server, limit):
     assert "参数 limit" in problem["detail_zh"]
 
 
-@pytest.mark.parametrize("version", ["0", "-1", "latest", "1.0", ""])
+@pytest.mark.parametrize("version", ["0", "-1", "latest", "1.5", ""])
 def test_versions_that_are_no_number(server, version):
     """A version that is no positive number is refused by its name."""
     assert refused(server, version=version)["facts"]["name"] == "version"

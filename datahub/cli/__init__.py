@@ -57,6 +57,10 @@ def main() -> None:
         else:
             print(f"✗ {error.text_zh}\n  {error.text_en} [{error.code}]", file=sys.stderr)
         sys.exit(exit_code(error))
+    except (FileNotFoundError, FileExistsError, PermissionError, NotADirectoryError,
+            IsADirectoryError) as error:  # fmt: skip
+        print(f"✗ 打不开 {error.filename}：{error.strerror} · cannot open", file=sys.stderr)
+        sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)

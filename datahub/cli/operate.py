@@ -28,7 +28,7 @@ token_app = typer.Typer(help="人员和令牌 · People and tokens.", no_args_is
 
 Data = Annotated[Path | None, typer.Option(help="数据目录 · data folder (DATAHUB_DATA)")]
 Host = Annotated[str | None, typer.Option(help="监听地址 · address to listen on")]
-Port = Annotated[int | None, typer.Option(help="端口 · port")]
+Port = Annotated[int | None, typer.Option(help="端口 · port", min=0, max=65535)]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -60,7 +60,7 @@ def register(
         show.as_json({name: getattr(found, name) for name in found.__struct_fields__})
         return
     if found.empty:
-        show.out.print(f"没有要改的（{len(found.same)} 个数据集）· nothing to change")
+        show.out.print(f"没有要改的（{len(found.same)} 个数据集）· nothing to change", markup=False)
         return
     for sign, words, names in (
         ("+", "新增 add", found.add), ("~", "修改 change", found.change),
@@ -129,11 +129,14 @@ def web(fd: Annotated[int, typer.Option(help="socket of the supervisor")]) -> No
     """Serve HTTP on a socket that the supervisor opened."""
     import uvicorn
 
+    from datahub.web.protocol import BoundedHttp
+
     die_with_parent()
     listener = socket.socket(fileno=fd)
     config = uvicorn.Config(
         "datahub.web.app:application",
         factory=True,
+        http=BoundedHttp,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -202,7 +205,7 @@ def _check_publisher(db: Any, publisher: str | None, role: Role) -> None:
         raise typer.BadParameter(f"没有机构 {publisher}；现有：{shown}")
 
 
-@token_app.command("list")
+@token_app.command("list", epilog="例：datahub token list --json")
 def token_list(data: Data = None, json: show.Json = False) -> None:
     """列出令牌（不含令牌本身）· List tokens without their secret."""
     store = open_store(settings.load(data=data))
@@ -217,7 +220,7 @@ def token_list(data: Data = None, json: show.Json = False) -> None:
         show.table(("编号", "人员", "创建", "到期", "撤销"), rows)
 
 
-@token_app.command("revoke")
+@token_app.command("revoke", epilog="例：datahub token revoke 3c547c03")
 def token_revoke(identifier: str, data: Data = None) -> None:
     """撤销一个令牌 · End a token; the next request with it is refused."""
     store = open_store(settings.load(data=data))
@@ -226,4 +229,4 @@ def token_revoke(identifier: str, data: Data = None) -> None:
     store.close()
     if not ended:
         raise typer.BadParameter(f"没有有效的令牌 {identifier} · no such token")
-    show.out.print(f"✓ 已撤销 {identifier} · revoked")
+    show.out.print(f"✓ 已撤销 {identifier} · revoked", markup=False)

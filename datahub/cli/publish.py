@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,6 @@ import typer
 
 from datahub import settings
 from datahub.cli import show
-from datahub.errors import from_code
 from datahub.guard.outbound import Service
 
 WAITING = {"received", "detected", "validated", "screened", "approved"}
@@ -80,24 +80,26 @@ def follow(hub: Service, identifier: str) -> Any:
 
 
 def _tell(found: Any) -> None:
-    show.out.print(f"报送 [bold]{found['id']}[/] · {found['dataset']} · "
-                   f"[bold]{found['state_zh']}[/] {found['state']}")  # fmt: skip
+    say = functools.partial(show.out.print, markup=False)
+    say(
+        f"报送 {found['id']} · {found['dataset']} · {found['state_zh']} {found['state']}",
+        style="bold",
+    )
     for item in found["detected"]:
         place = item["sheet"] or f"分隔符 {item['delimiter']!r}"
-        show.out.print(f"  {item['resource']}：{item['file']} · {item['format']} · "
-                       f"{item['encoding']} · {place} · 表头行 {item['header_row']}")  # fmt: skip
+        say(
+            f"  {item['resource']}：{item['file']} · {item['format']} · {item['encoding']}"
+            f" · {place} · 表头行 {item['header_row']}"
+        )
     for finding in found["findings"]:
-        show.out.print(f"  [{finding['severity']}] {finding['zh']}", markup=False)
+        say(f"  [{finding['severity']}] {finding['zh']}")
     if found["problem"]:
-        show.out.print(f"  ✗ {found['problem']['detail_zh']}", markup=False)
+        say(f"  ✗ {found['problem']['detail_zh']}")
     if found["decision"]:
         decision = found["decision"]
-        words = f"  审核：{decision['verdict']} · {decision['person']} · {decision['reason']}"
-        show.out.print(words, markup=False)
+        say(f"  审核：{decision['verdict']} · {decision['person']} · {decision['reason']}")
     if found["version"]:
-        show.out.print(
-            f"  已发布第 {found['version']} 版：/d/{found['dataset']}/{found['version']}/"
-        )
+        say(f"  已发布第 {found['version']} 版：/d/{found['dataset']}/{found['version']}/")
 
 
 def status(
@@ -114,7 +116,7 @@ def status(
     """看报送进行到哪一步 · Show where submissions are."""
     hub = service(server, token)
     if submission is None:
-        found = hub.get("/api/v1/submissions", dataset=dataset, state=state)
+        found = hub.get("/api/v1/submissions", [("dataset", dataset), ("state", state)])
         if json:
             show.as_json(found)
         else:
@@ -171,8 +173,7 @@ def review(
     else:
         _tell(found)
     if verdict == "approve" and found["state"] in _BAD:
-        problem = found["problem"] or {"code": "internal"}
-        raise from_code(problem["code"], {})
+        raise typer.Exit(1)
 
 
 def withdraw(
@@ -189,4 +190,6 @@ def withdraw(
     if json:
         show.as_json(found)
     else:
-        show.out.print(f"已撤回 {dataset} 第 {version} 版 · withdrawn {found['withdrawn']}")
+        show.out.print(
+            f"已撤回 {dataset} 第 {version} 版 · withdrawn {found['withdrawn']}", markup=False
+        )

@@ -15,9 +15,12 @@ from datahub.cli import show
 from datahub.cli.publish import service
 from datahub.errors import ReleaseUnknown
 from datahub.guard.child import Limits
+from datahub.guard.outbound import Service
 from datahub.guard.process import run
+from datahub.guard.text import check_file_name
 from datahub.model import Table
 
+_PAGE = 10_000
 release_app = typer.Typer(help="已发布的版本 · Releases.", no_args_is_help=True)
 
 
@@ -33,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="例：datahub validate 空气.csv --schema schemas/air_hourly.json")(validate)
 
 
-@release_app.command("list")
+@release_app.command("list", epilog="例：datahub release list air_hourly")
 def release_list(
     dataset: Annotated[str, typer.Argument(help="数据集名 · name of the dataset")],
     server: show.Server = None,
@@ -54,7 +57,9 @@ def release_list(
 
 
 def query(
-    target: Annotated[str, typer.Argument(help="数据集 或 数据集/资源 · DATASET[/RESOURCE]")],
+    target: Annotated[
+        str, typer.Argument(help="数据集 或 数据集/资源 · DATASET/RESOURCE")
+    ],
     where: Annotated[
         list[str] | None, typer.Option(help="列=运算符.值，可重复 · COLUMN=OPERATOR.VALUE")
     ] = None,
@@ -65,11 +70,11 @@ def query(
     json: show.Json = False,
 ) -> None:
     """查数据行 · Query rows; operators eq neq gt gte lt lte, and is.null."""
+    params = [_condition(text) for text in where or []]
     hub = service(server, None)
     dataset, _, resource = target.partition("/")
     if not resource:
         resource = hub.get(f"/api/v1/datasets/{dataset}")["resources"][0]["name"]
-    params = dict(_condition(text) for text in where or [])
     page = _rows(hub, dataset, resource, params, version, limit)
     if json:
         show.as_json(page)
@@ -89,18 +94,26 @@ def _condition(text: str) -> tuple[str, str]:
     column, equals, value = text.partition("=")
     if not equals:
         raise typer.BadParameter(f"{text}：应写成 列=运算符.值 · write COLUMN=OPERATOR.VALUE")
-    return column, value
+    # In quotes a name is always a column, also one called like a parameter.
+    return (column if column.startswith('"') else f'"{column}"'), value
 
 
 def _rows(
-    hub: Any, dataset: str, resource: str, params: dict[str, str], version: int | None, limit: int
+    hub: Service,
+    dataset: str,
+    resource: str,
+    params: list[tuple[str, str]],
+    version: int | None,
+    limit: int,
 ) -> Any:
     """Rows of as many pages as it takes, in the shape of one page."""
     path = f"/api/v1/datasets/{dataset}/resources/{resource}/rows"
-    page = hub.get(path, limit=min(limit, 10_000), version=version, **params)
+    own = [] if version is None else [("version", version)]
+    page = hub.get(path, [("limit", min(limit, _PAGE)), *own, *params])
     while page["page"]["next"] and len(page["data"]) < limit:
-        size = min(limit - len(page["data"]), 10_000)
-        following = hub.get(path, limit=size, cursor=page["page"]["next"], **params)
+        size = min(limit - len(page["data"]), _PAGE)
+        where = [("limit", size), ("cursor", page["page"]["next"]), *params]
+        following = hub.get(path, where)
         page["data"] += following["data"]
         page["page"] = following["page"]
     return page
@@ -119,6 +132,8 @@ def pull(
     release = _choose(hub.get(f"/api/v1/datasets/{dataset}/releases"), dataset, version)
     folder = to / dataset / str(release["version"])
     folder.mkdir(parents=True, exist_ok=True)
+    for file in release["files"]:
+        check_file_name(file["path"])  # what a server says is from outside, too
     files = [f for f in release["files"] if only is None or _wanted(f, only)]
     done = []
     with show.transfer() as progress:
@@ -133,11 +148,13 @@ def pull(
                 size=file["bytes"], sha256=file["sha256"], seen=seen,
             )  # fmt: skip
             progress.update(task, completed=file["bytes"])
-            done.append({"path": str(folder / file["path"]), "fetched": fetched} | file)
+            done.append(file | {"path": str(folder / file["path"]), "fetched": fetched})
     if json:
         show.as_json(done)
     else:
-        show.out.print(f"✓ {folder} · {len(done)} 个文件，摘要全部相符 · all digests match")
+        show.out.print(
+            f"✓ {folder} · {len(done)} 个文件，摘要全部相符 · all digests match", markup=False
+        )
 
 
 def _wanted(file: Any, only: str) -> bool:
@@ -174,7 +191,10 @@ def verify(
         if folder is not None:
             faults = list(verify_folder(folder))
         else:
-            store = open_store(settings.load(data=data))
+            chosen = settings.load(data=data)
+            if not (chosen.data / "catalog.sqlite").is_file():
+                raise typer.BadParameter(f"{chosen.data} 不是数据目录 · no data folder")
+            store = open_store(chosen)
             faults = list(verify_store(store))
             store.close()
     if json:
@@ -189,8 +209,12 @@ def verify(
 
 
 def validate(
-    file: Annotated[Path, typer.Argument(help="CSV 或 XLSX 文件 · the file", exists=True)],
-    schema: Annotated[Path, typer.Option(help="表结构 JSON · table schema", exists=True)],
+    file: Annotated[
+        Path, typer.Argument(help="CSV 或 XLSX 文件 · the file", exists=True, dir_okay=False)
+    ],
+    schema: Annotated[
+        Path, typer.Option(help="表结构 JSON · table schema", exists=True, dir_okay=False)
+    ],
     errors: Annotated[
         Path | None, typer.Option(help="把全部错误存成 CSV · save all errors as CSV")
     ] = None,
@@ -235,9 +259,11 @@ def _tell_report(file: Path, report: Any) -> None:
 
     totals = report["totals"]
     if report["valid"]:
-        show.out.print(f"✓ {file.name}：{totals['rows']} 行，全部符合 · valid")
+        show.out.print(f"✓ {file.name}：{totals['rows']} 行，全部符合 · valid", markup=False)
         return
-    show.out.print(f"✗ {file.name}：{totals['rows']} 行，{totals['errors']} 处错误 · invalid")
+    show.out.print(
+        f"✗ {file.name}：{totals['rows']} 行，{totals['errors']} 处错误 · invalid", markup=False
+    )
     for kind, count in totals["types"].items():
-        show.out.print(f"  {count} × {kind} {type_zh(kind)}")
+        show.out.print(f"  {count} × {kind} {type_zh(kind)}", markup=False)
     tell_errors(report)

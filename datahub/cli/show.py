@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +20,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,14 +37,18 @@ Token = Annotated[str | None, typer.Option(help="令牌 · token (DATAHUB_TOKEN)
 
 def as_json(value: Any) -> None:
     """Print a value as JSON."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else str(value)
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows under a header; a narrow terminal wraps, nothing is cut."""
     shown = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:
-        shown.add_row(*(_text(cell) for cell in row))
+        shown.add_row(*(Text(_text(cell)) for cell in row))  # text: brackets in data mean nothing
     out.print(shown)
 
 

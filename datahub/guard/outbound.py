@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -14,6 +15,7 @@ from datahub.errors import (
     RequestError,
     ServiceUnavailable,
     StorageFull,
+    TokenInvalid,
     from_code,
 )
 from datahub.store.objects import digest_of, full_disk_told
@@ -31,6 +33,8 @@ class Service:
 
     def __init__(self, server: str, token: str = "") -> None:
         headers = {"User-Agent": f"datahub/{__version__}"}
+        if not token.isascii() or not token.isprintable():
+            raise TokenInvalid
         if token:
             headers["Authorization"] = f"Bearer {token}"
         self._server = server
@@ -41,15 +45,15 @@ class Service:
         except (ValueError, httpx.InvalidURL, UnicodeError) as error:
             raise _unreachable(server, error) from None
 
-    def get(self, path: str, **params: Any) -> Any:
-        """GET JSON.
+    def get(self, path: str, params: Sequence[tuple[str, Any]] = ()) -> Any:
+        """GET JSON; parameters that are None are left out.
 
         Raises:
             DatahubError: what the service answered, as the error it names.
             ServiceUnavailable: nobody answers at the address.
 
         """
-        return self._json("GET", path, params={k: v for k, v in params.items() if v is not None})
+        return self._json("GET", path, params=[(k, str(v)) for k, v in params if v is not None])
 
     def post(self, path: str, body: Any) -> Any:
         """POST JSON and return JSON; raises as `get` does."""
@@ -71,7 +75,7 @@ class Service:
     def _json(self, method: str, path: str, **options: Any) -> Any:
         response = self._send(method, path, **options)
         try:
-            return response.json()
+            return response.json(parse_float=Decimal)
         except ValueError:
             raise ServiceUnavailable(
                 reason_zh=f"{self._server} 返回的不是 JSON，地址可能不对",

@@ -65,6 +65,8 @@ def run(target: str, argument: Any, *, returns: type[T], limits: Limits, folder:
             os.close(reader)
     if errors:
         _log.warning("child.stderr", target=target, text=errors.decode(errors="replace")[-4000:])
+    if not outcome and child.returncode == -signal.SIGXCPU:
+        raise ChildTimeout(seconds=limits.seconds)
     if not outcome:
         raise ChildCrashed(signal=_ending(child.returncode))
     answer = msgspec.json.decode(outcome)

@@ -42,11 +42,11 @@ def answer(
     file: Distribution, request: Mapping[str, str], *, location: str, latest: bool
 ) -> Answer:
     """Decide how to answer GET or HEAD for a file; `request` has lower-case header names."""
+    if "if-match" in request and not _matches(request["if-match"], etag(file), weak=False):
+        return _refused(412, [("etag", etag(file))])
     headers = _headers(file, location, latest=latest)
-    if _matches(request.get("if-none-match"), etag(file)):
+    if _matches(request.get("if-none-match"), etag(file), weak=True):
         return Answer(status=304, headers=tuple(headers), start=0, length=0)
-    if "if-match" in request and not _matches(request["if-match"], etag(file)):
-        return Answer(status=412, headers=tuple(headers), start=0, length=0)
     window = _range(request.get("range"), request.get("if-range"), file)
     headers.append(("content-type", file.media_type))
     if window is None:
@@ -54,13 +54,18 @@ def answer(
         return Answer(status=200, headers=tuple(headers), start=0, length=file.bytes)
     start, length = window
     if length <= 0:
-        headers += [("content-range", f"bytes */{file.bytes}"), ("content-length", "0")]
-        return Answer(status=416, headers=tuple(headers), start=0, length=0)
+        return _refused(416, [("content-range", f"bytes */{file.bytes}")])
     headers += [
         ("content-range", f"bytes {start}-{start + length - 1}/{file.bytes}"),
         ("content-length", str(length)),
     ]
     return Answer(status=206, headers=tuple(headers), start=start, length=length)
+
+
+def _refused(status: int, headers: list[tuple[str, str]]) -> Answer:
+    """Answer to one request's conditions, which nobody may keep for another's."""
+    both = [*headers, ("content-length", "0"), ("cache-control", "no-store")]
+    return Answer(status=status, headers=tuple(both), start=0, length=0)
 
 
 def _headers(file: Distribution, location: str, *, latest: bool) -> list[tuple[str, str]]:
@@ -81,10 +86,13 @@ def _headers(file: Distribution, location: str, *, latest: bool) -> list[tuple[s
     return headers
 
 
-def _matches(condition: str | None, tag: str) -> bool:
+def _matches(condition: str | None, tag: str, *, weak: bool) -> bool:
+    """Compare with a list of tags, weakly or strongly (RFC 9110 §8.8.3.2)."""
     if condition is None:
         return False
-    tags = [item.strip().removeprefix("W/") for item in condition.split(",")]
+    tags = [item.strip() for item in condition.split(",")]
+    if weak:
+        tags = [item.removeprefix("W/") for item in tags]
     return condition.strip() == "*" or tag in tags
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
 OPERATORS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_SPACED_ZONE = re.compile(r" (\d\d:?\d\d)\Z", re.ASCII)
 _INTEGER = re.compile(r"[+-]?\d{1,38}\Z", re.ASCII)
 
 
@@ -90,6 +91,8 @@ def _parse_one(column: Column, text: str) -> Filter:
 
 def _value(column: Column, text: str) -> Any:
     base = column.kind.split("(")[0]
+    if base.startswith("TIMESTAMP"):  # a + in an address arrives as a space
+        text = _SPACED_ZONE.sub(r"+\1", text)
     reader, wanted = _READERS.get(base, (str, "文字 text"))
     try:
         value = reader(text)

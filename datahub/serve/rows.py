@@ -157,9 +157,7 @@ def _count(engine: Engine, path: Path, filters: tuple[Filter, ...]) -> int:
     return int(count)
 
 
-def fingerprint(filters: Sequence[Filter]) -> str:
-    """Short text that is the same for the same filters; cursors carry it."""
-    if not filters:
-        return ""
-    told = repr([(f.column.name, f.operator, f.value) for f in filters])
+def fingerprint(resource: str, filters: Sequence[Filter]) -> str:
+    """Short text that is the same for the same resource and filters; cursors carry it."""
+    told = repr((resource, [(f.column.name, f.operator, f.value) for f in filters]))
     return sha256(told.encode()).hexdigest()[:12]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from datahub.clock import stamp
+from datahub.errors import SubmissionIncomplete
 from datahub.guard.child import Limits
 from datahub.guard.process import run
 from datahub.model import FileIn, State, Submission, Table
@@ -28,6 +29,13 @@ def detect(store: Store, submission: Submission) -> Submission:
     folder.mkdir(exist_ok=True)
     with store.catalog.read() as db:
         dataset = records.get_dataset(db, submission.dataset)
+    received = {file.resource for file in submission.files}
+    if received != set(dataset.resources):  # the record changed since
+        raise SubmissionIncomplete(
+            dataset=dataset.name,
+            expected=", ".join(dataset.resources),
+            received=", ".join(sorted(received)),
+        )
     tables: dict[str, tuple[Table, ...]] = {}
     for number, file in enumerate(submission.files):
         schema = dataset.resource(file.resource)["schema"]

@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from datahub.clock import stamp
-from datahub.errors import FileEmpty, PublisherForeign, SubmissionIncomplete
+from datahub.errors import FileEmpty, PublisherForeign, StateError, SubmissionIncomplete
 from datahub.model import Dataset, FileIn, Person, Role, State, Submission
 from datahub.store import records, submissions
 
@@ -70,8 +70,17 @@ def check_publisher(person: Person, dataset: Dataset) -> None:
 
     Raises:
         PublisherForeign: it is somebody else's.
+        StateError: it was retired from the catalog.
 
     """
+    if dataset.retired:
+        raise StateError(
+            what="dataset",
+            id=dataset.name,
+            state="已下架 retired",
+            action_zh="报送",
+            action_en="submitted to",
+        )
     if person.role is not Role.OPERATOR and person.publisher != dataset.publisher:
         raise PublisherForeign(
             dataset=dataset.name, publisher=dataset.publisher_title, own=person.publisher or "—"

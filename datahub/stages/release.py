@@ -14,7 +14,7 @@ import msgspec
 
 from datahub import __version__
 from datahub.clock import stamp
-from datahub.errors import DecisionVoid, DigestMismatch
+from datahub.errors import DecisionVoid, DigestMismatch, StateError
 from datahub.guard.child import Limits
 from datahub.guard.process import run
 from datahub.model import Dataset, Distribution, Json, Release, State, Struct, Submission
@@ -70,7 +70,11 @@ def release(store: Store, submission: Submission) -> Submission:
         if staged.exists():
             store.objects.discard(staged)
         raise
-    return _make_visible(store, submission, version, package, files, manifest)
+    try:
+        return _make_visible(store, submission, version, package, files, manifest)
+    except StateError:  # withdrawn while its files were written: nothing owns them
+        store.objects.discard(store.objects.public(dataset.name, version))
+        raise
 
 
 def _binds(submission: Submission, dataset: Dataset) -> bool:
@@ -98,7 +102,8 @@ def _start_again(store: Store, submission: Submission) -> Submission:
 
 def _check_originals(store: Store, submission: Submission) -> None:
     for file in submission.files:
-        actual = digest_of(store.objects.received(file.sha256))
+        original = store.objects.received(file.sha256)
+        actual = digest_of(original) if original.exists() else "—"
         if actual != file.sha256:
             raise DigestMismatch(file=file.name, expected=file.sha256, actual=actual)
 

@@ -63,9 +63,9 @@ class Objects:
             folder.mkdir()
         return folder
 
-    def incoming(self, limit: int) -> Incoming:
-        """Open a writer for one original of at most `limit` bytes."""
-        return Incoming(self, limit)
+    def incoming(self, limit: int, *, used: int = 0) -> Incoming:
+        """Open a writer for one original; with `used` bytes before it `limit` may be reached."""
+        return Incoming(self, limit, used)
 
     def need(self, size: int) -> None:
         """Check that `size` bytes fit on the disk.
@@ -105,14 +105,21 @@ class Objects:
         """Remove a folder: first out of sight in one step, then file by file."""
         doomed = self.root / "staging" / f"discard-{secrets.token_hex(8)}"
         folder.rename(doomed)
-        shutil.rmtree(doomed, ignore_errors=True)
+        if doomed.is_dir():
+            shutil.rmtree(doomed, ignore_errors=True)
+        else:
+            doomed.unlink()
 
     def releases(self) -> Iterator[tuple[str, int, Path]]:
-        """Every folder in public/ that could be a release, in order."""
+        """Every entry in public/ that could be a release, in order; 0 is no version."""
         for dataset in sorted((self.root / "public").iterdir()):
-            for version in sorted(dataset.iterdir()) if dataset.is_dir() else ():
-                number = int(version.name) if version.name.isdecimal() else 0
-                yield dataset.name, number, version
+            if not dataset.is_dir():
+                yield dataset.name, 0, dataset
+                continue
+            for version in sorted(dataset.iterdir()):
+                plain = version.name.isascii() and version.name.isdecimal()
+                number = int(version.name) if plain else 0
+                yield dataset.name, number if str(number) == version.name else 0, version
 
     def distribution(self, dataset: str, version: int, name: str) -> Path:
         """Path of a public file whose name the catalog vouches for.
@@ -131,9 +138,9 @@ class Objects:
 class Incoming:
     """Streams one original to disk while hashing it; `keep` makes it durable under its digest."""
 
-    def __init__(self, objects: Objects, limit: int) -> None:
+    def __init__(self, objects: Objects, limit: int, used: int) -> None:
         self._objects = objects
-        self._limit = limit
+        self._limit, self._used = limit, used
         self._hash = sha256()
         self.bytes = 0
         self._path = objects.root / "staging" / f"incoming-{secrets.token_hex(8)}"
@@ -149,7 +156,7 @@ class Incoming:
 
         """
         self.bytes += len(chunk)
-        if self.bytes > self._limit:
+        if self._used + self.bytes > self._limit:
             raise BodyTooLarge(limit=self._limit)
         self._objects.need(len(chunk))
         with full_disk_told():

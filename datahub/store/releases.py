@@ -15,6 +15,8 @@ from datahub.store.tables import releases
 if TYPE_CHECKING:
     from datahub.store.engine import Db
 
+_TOO_LARGE = 1 << 62  # for an integer column
+
 
 def _release(row: Any) -> Release:
     return Release(
@@ -85,7 +87,12 @@ def get(db: Db, dataset: str, version: int | None) -> Release:
     """
     if version is None:
         version = records.latest_version(db, dataset)
-    row = db.execute(sa.select(releases).where(_where(dataset, version or 0))).first()
+    known = version is not None and 0 < version < _TOO_LARGE
+    row = (
+        db.execute(sa.select(releases).where(_where(dataset, version or 0))).first()
+        if known
+        else None
+    )
     if row is None:
         raise _unknown(db, dataset, version)
     if row.withdrawn is not None:
@@ -106,7 +113,10 @@ def _unknown(db: Db, dataset: str, version: int | None) -> ReleaseUnknown:
             f"releases: {there}, latest {known.latest}",
         )
     return ReleaseUnknown(
-        dataset=dataset, version=version or "latest", hint_zh=hint[0], hint_en=hint[1]
+        dataset=dataset,
+        version="latest" if version is None else version,
+        hint_zh=hint[0],
+        hint_en=hint[1],
     )
 
 

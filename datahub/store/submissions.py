@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from datahub.errors import ReportMissing, StateError, SubmissionUnknown
 from datahub.model import (
     MACHINE_STATES,
+    OVER_STATES,
     STATE_ZH,
     Decision,
     FileIn,
@@ -24,6 +25,8 @@ from datahub.store import audit
 from datahub.store.tables import decisions, reports, submissions
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from datahub.store.engine import Db
 
 _JSON: dict[str, Any] = {
@@ -91,15 +94,28 @@ def get(db: Db, submission: str) -> Submission:
 
 
 def find(
-    db: Db, *, dataset: str | None = None, state: State | None = None, limit: int = 100
+    db: Db,
+    *,
+    dataset: str | None = None,
+    state: State | None = None,
+    among: Collection[str] | None = None,
+    limit: int = 100,
 ) -> list[Submission]:
-    """Newest submissions first."""
+    """Newest submissions first; `among` are the datasets that the asker may see, None for all."""
     query = sa.select(submissions).order_by(submissions.c.seq.desc()).limit(limit)
     if dataset is not None:
         query = query.where(submissions.c.dataset == dataset)
     if state is not None:
         query = query.where(submissions.c.state == state.value)
+    if among is not None:
+        query = query.where(submissions.c.dataset.in_(among))
     return [_submission(row) for row in db.execute(query)]
+
+
+def over(db: Db) -> list[str]:
+    """Ids of submissions that nothing follows any more."""
+    states = [state.value for state in OVER_STATES]
+    return list(db.scalars(sa.select(submissions.c.id).where(submissions.c.state.in_(states))))
 
 
 def originals(db: Db) -> set[str]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pyarrow.compute as pc
 
-from datahub.model import Finding, Json
+from datahub.model import Finding, Json, Table
 from datahub.validation.codes import is_citizen_id, is_credit_code, is_luhn
 from datahub.validation.reading import Slot
 from datahub.validation.typed import texts
@@ -24,8 +25,8 @@ VERSION = 1
 ROWS_SHOWN = 5
 _FEW_ROWS = 10
 _STRONG_SHARE = 0.05
-_SEPARATED = re.compile(r"(?<=\d)[ \-·](?=\d)")
-_CANDIDATE = r"[0-9０-９][0-9０-９ \-·Xx]{9}|�|锟斤拷"
+_SEPARATED = re.compile(r"(?<=\d)[ \-·–—](?=\d)")
+_CANDIDATE = "[0-9０-９][0-9０-９ \\-·Xx－–—\u3000\u00a0]{9}|\ufffd|锟斤拷"
 _HINT_CARD = re.compile("卡号|账号|帐号|银行|card|account", re.IGNORECASE)
 
 Severity = Literal["block", "warn", "note"]
@@ -51,7 +52,8 @@ def _is_mobile(_text: str) -> bool:
 
 
 def _bounded(pattern: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![0-9A-Za-z]){pattern}(?![0-9A-Za-z])", re.ASCII)
+    # A fraction's digits are no number of their own.
+    return re.compile(rf"(?<![0-9A-Za-z])(?<!\d\.){pattern}(?![0-9A-Za-z])", re.ASCII)
 
 
 # Order matters: an 18-digit ID of Hubei begins with 42 and would fit a card's prefix.
@@ -105,6 +107,7 @@ def screen(job: tuple[Slot, ...]) -> list[Finding]:
             for (column, rule), found in sorted(hits.items(), key=lambda h: (h[0][0], h[0][1].code))
         ]
         findings += _few_rows(slot.name, rows)
+        findings += [_open_quote(slot.name, t) for t in slot.tables if has_open_quote(t)]
     return findings
 
 
@@ -141,9 +144,11 @@ def _candidates(cells: Any) -> Iterator[tuple[int, str]]:
 
 def matches(text: str) -> Iterator[tuple[Rule, str]]:
     """What a cell contains: rule and the text that fits it, checked; folded to ASCII first."""
-    folded = _SEPARATED.sub("", unicodedata.normalize("NFKC", text))
+    folded = unicodedata.normalize("NFKC", text)
+    # Both as written and joined: separators stand inside a number, and between two of them.
+    forms = dict.fromkeys((folded, _SEPARATED.sub("", folded)))
     for rule in RULES:
-        for match in rule.pattern.finditer(folded):
+        for match in (m for form in forms for m in rule.pattern.finditer(form)):
             if rule.check(match.group()):
                 yield rule, match.group()
                 break
@@ -182,6 +187,31 @@ def _finding(resource: str, field: Json, rule: Rule, hits: _Hits, rows: int) -> 
         f"（例：{hits.sample}）。{rule.advice}。",
         en=f"Column {field['name']} of {resource} seems to hold {rule.title_en}: "
         f"{hits.count} cells, first in rows {', '.join(map(str, hits.rows))}.",
+    )
+
+
+def has_open_quote(table: Table) -> bool:
+    """Whether quotes do not pair up: one that is not closed swallows what follows it."""
+    quote, count = table.dialect.quote_char.encode(), 0
+    with Path(table.path).open("rb") as file:
+        while chunk := file.read(1 << 20):
+            count += chunk.count(quote)
+    return count % 2 == 1
+
+
+def _open_quote(resource: str, table: Table) -> Finding:
+    quote = table.dialect.quote_char
+    return Finding(
+        rule="Q17",
+        severity="warn",
+        resource=resource,
+        field="",
+        count=1,
+        rows=(),
+        sample="",
+        zh=f"文件“{table.name}”的引号 {quote} 不成对，可能有引号没有闭合，后面的行被并进一个单元格。"
+        "请核对行数。",
+        en=f"Quotes in '{table.name}' do not pair up; rows after an open quote may be swallowed.",
     )
 
 

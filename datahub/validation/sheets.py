@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
-from datahub.errors import ArchiveBomb, FileEmpty, FileError, FormatMismatch
-from datahub.model import Dialect, Table
+from datahub.errors import ArchiveBomb, FileEmpty, FileError, FormatUnknown
+from datahub.model import Dialect, Json, Table
 from datahub.validation.sniff import (
     SEARCHED_ROWS,
     Probe,
@@ -23,6 +23,7 @@ from datahub.validation.sniff import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_ANY: Json = {"type": "string"}
 _RATIO = 100
 _RATIO_FROM = 64 << 20
 _EXACT = 1 << 53
@@ -49,9 +50,9 @@ def extract(probe: Probe) -> Table:
     expected = field_names(probe.schema)
     sheet, row = _find_header(probe, heads, expected)
     rows = book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
-    labels = [_text(cell, "string") for cell in rows[row - 1]]
-    types = {field["name"]: field.get("type", "string") for field in probe.schema["fields"]}
-    line = _write(Path(probe.copy), rows, row, [types.get(x.strip(), "string") for x in labels])
+    labels = [_text(cell, _ANY) for cell in rows[row - 1]]
+    fields = {field["name"]: field for field in probe.schema["fields"]}
+    line = _write(Path(probe.copy), rows, row, [fields.get(x.strip(), _ANY) for x in labels])
     return Table(
         path=probe.copy,
         name=probe.name,
@@ -85,7 +86,7 @@ def _measure(probe: Probe) -> None:
     if size > probe.unpacked_bytes or (size > _RATIO_FROM and ratio > _RATIO):
         raise ArchiveBomb(file=probe.name, bytes=size, limit=probe.unpacked_bytes)
     if not any(entry.filename == "xl/workbook.xml" for entry in entries):
-        raise FormatMismatch(file=probe.name, named=Path(probe.name).suffix, found="ZIP")
+        raise FormatUnknown(file=probe.name, found="ZIP")
 
 
 def _head(book: Any, name: str) -> list[list[Cell]]:
@@ -100,7 +101,7 @@ def _find_header(
     best, chosen = 0, None
     for name, head in heads.items():
         for number, cells in enumerate(head, start=1):
-            score = score_header([_text(cell, "string") for cell in cells], expected)
+            score = score_header([_text(cell, _ANY) for cell in cells], expected)
             if score > best:
                 best, chosen = score, (name, number)
     if chosen is not None:
@@ -108,10 +109,10 @@ def _find_header(
     first = next((head[0] for head in heads.values() if head), None)
     if first is None:
         raise FileEmpty(file=probe.name)
-    raise header_missing(probe.name, expected, ", ".join(_text(c, "string") for c in first))
+    raise header_missing(probe.name, expected, ", ".join(_text(c, _ANY) for c in first))
 
 
-def _write(path: Path, rows: list[list[Cell]], header: int, types: list[str]) -> int:
+def _write(path: Path, rows: list[list[Cell]], header: int, fields: list[Json]) -> int:
     """Write rows as CSV; return the physical line on which the header ends."""
     last = _last_row(rows)
     width = max((i for i, cell in enumerate(rows[header - 1], 1) if cell not in ("", None)))
@@ -121,8 +122,8 @@ def _write(path: Path, rows: list[list[Cell]], header: int, types: list[str]) ->
         for number, row in enumerate(rows[:last], start=1):
             # Cells right of the header's last label are formatting leftovers unless filled.
             cells = row[: max(width, _filled(row))] if number >= header else row
-            kinds = types if number > header else ()
-            texts = [_text(c, kinds[i] if i < len(kinds) else "") for i, c in enumerate(cells)]
+            known = fields if number > header else []
+            texts = [_text(c, known[i] if i < len(known) else _ANY) for i, c in enumerate(cells)]
             writer.writerow(texts)
             if number <= header:
                 line += 1 + sum(text.count("\n") for text in texts)
@@ -141,24 +142,28 @@ def _last_row(rows: list[list[Cell]]) -> int:
     return last
 
 
-def _text(cell: Cell, kind: str) -> str:
-    """Cell as the text its field type reads (Table Schema default formats)."""
+def _text(cell: Cell, field: Json) -> str:
+    """Cell as the text that its field reads (Table Schema formats and boolean values)."""
     if isinstance(cell, str):
         return cell
     if isinstance(cell, bool):
-        return "true" if cell else "false"
+        name, default = ("trueValues", "true") if cell else ("falseValues", "false")
+        return str(field.get(name, [default])[0])
     if isinstance(cell, float):
         whole = cell.is_integer() and abs(cell) < _EXACT
         return str(int(cell)) if whole else repr(cell)
     if isinstance(cell, dt.date):
-        return _date_text(cell, kind)
+        return _date_text(cell, field)
     if isinstance(cell, dt.timedelta):
         return str(dt.datetime(1, 1, 1, tzinfo=dt.UTC) + cell)[11:19]  # a time of day
     return "" if cell is None else str(cell)
 
 
-def _date_text(cell: dt.date, kind: str) -> str:
+def _date_text(cell: dt.date, field: Json) -> str:
     stamp = cell if isinstance(cell, dt.datetime) else dt.datetime.combine(cell, dt.time.min)
+    kind, pattern = field.get("type", "string"), field.get("format", "default")
+    if pattern not in ("default", "any") and kind in ("date", "datetime", "time"):
+        return stamp.strftime(pattern)
     if kind == "datetime":
         return stamp.isoformat()
     if kind == "year":

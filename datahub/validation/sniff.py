@@ -32,6 +32,7 @@ _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
+    ("\ufeff".encode("gb18030"), "gb18030"),
 )
 _MAGIC = (
     (b"PK\x03\x04", "ZIP/XLSX"),
@@ -104,7 +105,7 @@ def _binary(head: bytes) -> str | None:
 
 
 def _wrong_format(probe: Probe, named: str | None, found: str) -> FormatMismatch | FormatUnknown:
-    if named is None:
+    if named is None or found == "ZIP":
         return FormatUnknown(file=probe.name, found=found)
     return FormatMismatch(file=probe.name, named=named, found=found)
 
@@ -117,6 +118,8 @@ def _sniff_text(probe: Probe, head: bytes) -> Table:
         _transcode(probe, encoding)
     with Path(path).open(encoding="utf-8", newline="") as file:
         text = file.read(_HEAD)
+    if not text.strip():
+        raise FileEmpty(file=probe.name)
     if _MARKUP.match(text):
         raise _wrong_format(probe, "CSV", "HTML/XML")
     return Table(
@@ -163,9 +166,18 @@ def _declared(probe: Probe, head: bytes) -> str:
     if encoding == "utf-8" and head.startswith(codecs.BOM_UTF8):
         encoding = "utf-8-sig"
     _check(probe, encoding)
-    if encoding == "gb18030" and not _is_chinese(probe):
-        raise EncodingUnknown(file=probe.name, encoding=encoding, line=1, offset=0)
+    if encoding == "gb18030" and (_is_utf8(probe) or not _is_chinese(probe)):
+        raise EncodingUnknown(file=probe.name, encoding="GB18030", line=1, offset=0)
     return encoding
+
+
+def _is_utf8(probe: Probe) -> bool:
+    """Whether the bytes are UTF-8 with more than ASCII: such bytes are hardly ever GB18030."""
+    try:
+        _check(probe, "utf-8")
+    except EncodingUnknown:
+        return False
+    return not Path(probe.path).read_bytes().isascii()
 
 
 def _utf16_without_bom(probe: Probe, head: bytes) -> str:
@@ -180,27 +192,37 @@ def _utf16_without_bom(probe: Probe, head: bytes) -> str:
 def _check(probe: Probe, encoding: str) -> None:
     """Decode the whole file strictly, and measure its lines on the way."""
     decoder = codecs.getincrementaldecoder(encoding)(errors="strict")
-    offset, line, pending = 0, 1, 0
+    offset, line, pending, held = 0, 1, 0, 0
     with Path(probe.path).open("rb") as file:
-        while chunk := file.read(_CHUNK):
+        while True:
+            chunk = file.read(_CHUNK)
             try:
-                text = decoder.decode(chunk)
-            except UnicodeDecodeError as error:
-                good = chunk[: max(0, error.start)]
+                text = decoder.decode(chunk, final=not chunk)
+            except UnicodeError as error:
+                start = getattr(error, "start", 0)
                 raise EncodingUnknown(
                     file=probe.name,
                     encoding=encoding.removesuffix("-sig").upper(),
-                    line=line + good.count(b"\n"),
-                    offset=offset + error.start,
+                    line=line + chunk[: max(0, start - held)].count(b"\n"),
+                    offset=offset - held + start,
                 ) from None
-            offset += len(chunk)
-            last = max(text.rfind("\n"), text.rfind("\r"))
-            pending = pending + len(text) if last < 0 else len(text) - last - 1
-            line += text.count("\n")
-            if pending > probe.line_bytes:
+            if not chunk:
+                return
+            offset, held = offset + len(chunk), len(decoder.getstate()[0])
+            longest, pending = _lines(text, pending, probe.line_bytes)
+            if longest > probe.line_bytes:
                 raise LineTooLong(file=probe.name, line=line, limit=probe.line_bytes)
-    if decoder.getstate()[0]:
-        raise EncodingUnknown(file=probe.name, encoding=encoding.upper(), line=line, offset=offset)
+            line += text.count("\n")
+
+
+def _lines(text: str, pending: int, limit: int) -> tuple[int, int]:
+    """Longest line that ends or is still open in a piece of text, and how long the open one is."""
+    last = max(text.rfind("\n"), text.rfind("\r"))
+    if last < 0:
+        return pending + len(text), pending + len(text)
+    first = min(place for place in (text.find("\n"), text.find("\r")) if place >= 0)
+    within = max(map(len, text.splitlines())) if len(text) > limit else 0
+    return max(pending + first, within), len(text) - last - 1
 
 
 def _is_chinese(probe: Probe) -> bool:
@@ -227,8 +249,9 @@ def _transcode(probe: Probe, encoding: str) -> None:
         Path(probe.path).open(encoding=encoding, newline="") as source,
         Path(probe.copy).open("w", encoding="utf-8", newline="") as target,
     ):
+        target.write(source.read(_CHUNK).removeprefix("\ufeff"))
         while text := source.read(_CHUNK):
-            target.write(text.replace("\ufeff", "") if source.tell() == 0 else text)
+            target.write(text)
 
 
 # Dialect ----------------------------------------------------------------------------------

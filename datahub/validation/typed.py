@@ -14,6 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,6 +30,7 @@ CellReader = Callable[[Any], tuple[Any, Any]]
 VERSION = 1
 _BLOCK = 4 << 20
 _ODD = "[^0-9.+-]"  # a valid number without such a character is a plain decimal
+_OFFSET = r":\d\d(\.\d+)?([Zz]|[+-]\d\d(:?\d\d)?)$"  # after a time, not the day of a date
 _DECIMAL_DIGITS = 38
 _INTEGER_DIGITS = 18  # every 64-bit integer has room for as many
 _KEPT_BYTES = 512 << 20
@@ -94,8 +96,11 @@ class Columns:
             for i, field in enumerate(self._fields)
             if field.get("type") in ("number", "integer")
         }
+        times = [i for i, f in enumerate(self._fields) if f.get("type") == "datetime"]
+        zoned: set[int] = set()
         kept = 0
         for _, _, batch in texts(self._names, self._tables):
+            zoned |= {i for i in times if i not in zoned and _has_offset(batch.column(i))}
             for i, digits in looked.items():
                 digits.see(self._present(batch.column(i)), i)
             kept += batch.nbytes
@@ -104,7 +109,7 @@ class Columns:
             elif self._kept is not None:
                 self._kept.append(batch)
         return [
-            looked[i].kind() if i in looked else _kind(field)
+            looked[i].kind() if i in looked else _kind(field, zoned=i in zoned)
             for i, field in enumerate(self._fields)
         ]
 
@@ -181,10 +186,14 @@ def _open(table: Table, names: list[str], only: list[str] | None) -> csv.CSVStre
     )
 
 
-def _kind(field: Json) -> pa.DataType:
+def _has_offset(column: pa.Array) -> bool:
+    return bool(pc.any(pc.match_substring_regex(column, _OFFSET)).as_py())
+
+
+def _kind(field: Json, *, zoned: bool) -> pa.DataType:
     kind = field.get("type", "string")
-    if kind == "datetime":
-        return pa.timestamp("us", tz=field.get("timezone"))
+    if kind == "datetime":  # texts with offsets of their own are instants: told in UTC
+        return pa.timestamp("us", tz=field.get("timezone", "UTC" if zoned else None))
     return _SIMPLE.get(kind, pa.string())
 
 
@@ -228,7 +237,10 @@ def _plain(value: Any, kind: pa.DataType) -> Any:
 
 
 def _offset(text: str) -> dt.tzinfo:
-    return dt.datetime.strptime(text, "%z").tzinfo or dt.UTC
+    try:
+        return dt.datetime.strptime(text, "%z").tzinfo or dt.UTC
+    except ValueError:
+        return ZoneInfo(text)
 
 
 class _Digits:
@@ -266,6 +278,7 @@ class _Digits:
     def _see_plain(self, column: pa.Array) -> None:
         if column.null_count == len(column):
             return
+        column = pc.utf8_ltrim(column, "+-")
         length = pc.binary_length(column)
         point = pc.find_substring(column, ".")
         none = pc.less(point, 0)

@@ -18,18 +18,21 @@ from litestar.plugins.prometheus import PrometheusConfig
 from litestar.types import ASGIApp
 
 from datahub import __version__, settings
+from datahub.errors import RequestError
 from datahub.logs import configure
 from datahub.serve.files import EXPOSED
 from datahub.serve.rows import Engine
 from datahub.store import Store, open_store
 from datahub.web import access, health, problems
 from datahub.web.api import datasets, submissions
+from datahub.web.description import describe
 from datahub.web.files import files
 from datahub.web.portal.pages import routes as pages
 
 if TYPE_CHECKING:
     from litestar.types import Message, Receive, Scope, Send
 
+HEADER_BYTES = 64 << 10
 _log = structlog.get_logger()
 
 
@@ -75,7 +78,7 @@ def create_app(store: Store | None = None) -> Litestar:
 )
 def openapi_json(request: Request[Any, Any, Any]) -> bytes:
     """Serve the API's own description (OpenAPI 3.1)."""
-    return msgspec.json.encode(request.app.openapi_schema.to_schema())
+    return msgspec.json.encode(describe(request.app))
 
 
 def _openapi() -> OpenAPIConfig:
@@ -113,6 +116,9 @@ class Outermost:
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES:
+            await _refuse_headers(send)
+            return
         request_id = secrets.token_hex(8)
         scope["request_id"] = request_id  # type: ignore[typeddict-unknown-key]
         method, began, status = scope["method"], time.perf_counter(), 0
@@ -136,6 +142,16 @@ class Outermost:
                 ms=round(1000 * (time.perf_counter() - began), 1),
                 id=request_id,
             )
+
+
+async def _refuse_headers(send: Send) -> None:
+    """Answer 431 (RFC 6585 §5) without reading on."""
+    headers = [(b"content-type", problems.MEDIA_TYPE.encode()), (b"connection", b"close")]
+    start: Any = {"type": "http.response.start", "status": 431, "headers": headers}
+    error = RequestError(reason_zh="请求头太大", reason_en="the header is too large")
+    content = msgspec.json.encode(problems.body(error, "", "") | {"status": 431})
+    await send(start)
+    await send({"type": "http.response.body", "body": content, "more_body": False})
 
 
 class HeadAsGet:

@@ -6,6 +6,7 @@ Litestar serves no ranges and no 304; HEAD comes as GET, marked in the scope.
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Any
 
 from anyio.to_thread import run_sync
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from datahub.model import Distribution
 
 CHUNK = 1 << 20
+_VERSION = re.compile(r"[1-9][0-9]{0,17}\Z")
 
 
 @get(
@@ -54,14 +56,14 @@ async def files(
 
 def _open(store: Store, dataset: str, version: str, name: str) -> tuple[Distribution, int, int]:
     """Find and open a file; an open one stays readable while its release is withdrawn."""
-    if version != "latest" and not (version.isascii() and version.isdecimal()):
+    if version != "latest" and not _VERSION.match(version):
         raise ReleaseUnknown(
             dataset=dataset[:80],
             version=version[:80],
             hint_zh="版本是数字或 latest",
             hint_en="a version is a number or latest",
         )
-    number = None if version == "latest" else min(int(version[:18]), 1 << 62)
+    number = None if version == "latest" else int(version)
     with store.catalog.read() as db:
         release = releases.get(db, dataset, number)
         records.check_open(db, dataset)

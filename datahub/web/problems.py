@@ -50,9 +50,11 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     request_id = str(request.scope.get("request_id", ""))
     if ours.status >= 500 and not ours.retryable:  # noqa: PLR2004 - HTTP
         _log.error("request.failed", path=request.url.path, request_id=request_id, exc_info=error)
-    headers = {"access-control-allow-origin": "*", "x-content-type-options": "nosniff"}
+    headers = {"vary": "Accept", "x-content-type-options": "nosniff"}
     if ours.status == 401:  # noqa: PLR2004 - RFC 9110 §11.6.1
         headers["www-authenticate"] = 'Bearer realm="datahub"'
+    if isinstance(error, MethodNotAllowedException) and error.headers:
+        headers["allow"] = error.headers["allow"].replace("GET", "GET, HEAD")
     if ours.retryable:
         headers["retry-after"] = "30"
     if _wants_page(request):
@@ -99,11 +101,28 @@ def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> Dat
     extra = error.extra if isinstance(error.extra, list) else []
     for item in extra:
         if isinstance(item, dict) and item.get("source") in ("query", "path"):
+            name = _public_name(request, item.get("key", ""))
+            given = request.query_params.get(name, request.path_params.get(name, ""))
             return ParameterInvalid(
-                name=item.get("key", ""),
-                value=str(request.query_params.get(item.get("key", ""), "…"))[:80],
+                name=name,
+                value=str(given)[:80],
                 reason_zh=f"不符合取值要求（{item.get('message', '')}）",
                 reason_en=item.get("message", ""),
             )
-    told = "; ".join(f"{i.get('key', '')} {i.get('message', '')}".strip() for i in extra)
-    return BodyInvalid(reason_zh=told or "格式不对", reason_en=told or error.detail)
+    told = "; ".join(
+        f"{item.get('key', '')} {item['message']}".strip()
+        for item in extra
+        if " " in item.get("message", "")
+    )
+    return BodyInvalid(
+        reason_zh=told or "需要 JSON 内容，字段见 /docs",
+        reason_en=told or "a JSON body is needed; its fields are in /docs",
+    )
+
+
+def _public_name(request: Request[Any, Any, Any], key: str) -> str:
+    """Name of a parameter in the address, which may differ from the handler's."""
+    handler: Any = request.scope.get("route_handler")
+    found = handler.parsed_fn_signature.parameters.get(key) if handler else None
+    definition = found.kwarg_definition if found else None
+    return getattr(definition, "query", None) or getattr(definition, "name", None) or key

@@ -15,6 +15,7 @@ from datahub.errors import (
     BodyInvalid,
     CursorInvalid,
     ParameterInvalid,
+    ParameterUnknown,
     ReportMissing,
     ResourceUnknown,
 )
@@ -37,11 +38,14 @@ from datahub.web.api.views import (
     rows_of,
 )
 
-Text = Annotated[str | None, QueryParameter(description="words in title, abstract, fields")]
+Text = Annotated[
+    str | None, QueryParameter(description="words in title, abstract, fields", max_length=200)
+]
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="datasets a page")]
 Offset = Annotated[int, QueryParameter(ge=0, le=10_000_000)]
 _PUBLIC = {"permission": Permission.CATALOG_READ}
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
+_LISTING = ("q", "publisher", "theme", "openness", "limit", "offset")
 _RESERVED = ("limit", "cursor", "version")
 
 
@@ -62,6 +66,7 @@ def list_datasets(
     offset: Offset = 0,
 ) -> DatasetList:
     """Datasets by title, narrowed by publisher, theme, openness and text."""
+    _check_names(request, _LISTING)
     chosen = records.Filter(publisher=publisher, theme=theme, openness=openness, text=q)
     with store_of(request).catalog.read() as db:
         total, found = records.list_datasets(db, chosen, limit=limit, offset=offset)
@@ -174,12 +179,12 @@ def get_rows(
     store, engine = store_of(request), request.app.state.engine
     given = _conditions(request)
     _check_limit(limit, store.settings.page_rows)
-    began = grammar.decode_cursor(cursor) if cursor else None
+    began = None if cursor is None else grammar.decode_cursor(cursor)
     release, schema = _released(store, dataset, resource, _version(began, version))
     path = store.objects.public(dataset, release.version) / f"{resource}.parquet"
     columns = reading.columns(engine, path, schema)
     chosen = grammar.parse(columns, given)
-    fingerprint = reading.fingerprint(chosen)
+    fingerprint = reading.fingerprint(f"{dataset}/{resource}", chosen)
     start = began or grammar.Cursor(version=release.version, row=0, filters=fingerprint)
     if start.filters != fingerprint:  # the row numbers of other filters mean nothing here
         raise CursorInvalid
@@ -203,6 +208,13 @@ def _rows_headers(request: Request[Any, Any, Any], following: str | None) -> dic
         query = urlencode([*pairs, ("cursor", following)])
         headers["link"] = f'<{request.url.path}?{query}>; rel="next"'
     return headers
+
+
+def _check_names(request: Request[Any, Any, Any], allowed: tuple[str, ...]) -> None:
+    """Refuse a parameter that means nothing here: a typo would widen the answer in silence."""
+    for name in request.query_params:
+        if name not in allowed:
+            raise ParameterUnknown(name=name[:80], allowed=", ".join(allowed))
 
 
 def _conditions(request: Request[Any, Any, Any]) -> list[tuple[str, str]]:

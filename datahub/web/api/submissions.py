@@ -65,8 +65,8 @@ def find(
     store, person = store_of(request), person_of(request)
     with store.catalog.read() as db:
         mine = _publishes(db, person)
-        found = submissions.find(db, dataset=dataset, state=in_state, limit=limit)
-    return [submission_view(item) for item in found if mine is None or item.dataset in mine]
+        found = submissions.find(db, dataset=dataset, state=in_state, among=mine, limit=limit)
+    return [submission_view(item) for item in found]
 
 
 def _publishes(db: Any, person: Person) -> set[str] | None:
@@ -111,6 +111,7 @@ def get_report(request: Request[Any, Any, Any], submission: FromPath[str]) -> Js
     "/submissions/{submission:str}/report.csv",
     opt=_READ,
     sync_to_thread=True,
+    media_type="text/csv; charset=utf-8",
     summary="All errors as CSV",
 )
 def get_errors(request: Request[Any, Any, Any], submission: FromPath[str]) -> File:

@@ -135,7 +135,8 @@ class _Multipart:
             return
         self.name = check_file_name(segment.filename or f"{segment.name}.csv")
         self.declared = charset(segment.charset)
-        self.incoming = self.store.objects.incoming(self.left)
+        used = self.store.settings.upload_bytes - self.left
+        self.incoming = self.store.objects.incoming(self.store.settings.upload_bytes, used=used)
 
     async def end(self) -> None:
         if self.incoming is None or self.segment is None:

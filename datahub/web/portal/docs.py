@@ -6,11 +6,10 @@ import json
 from typing import Any
 
 from litestar import Litestar
-from litestar.routes import HTTPRoute
 
 from datahub.errors import DatahubError, codes
 from datahub.model import Json, Struct
-from datahub.web.access import PUBLIC
+from datahub.web.description import describe, permissions
 
 _TAGS = {"datasets": "目录与数据", "submissions": "报送与审核", "service": "服务状态"}
 _TITLES = {
@@ -82,13 +81,13 @@ class Operation(Struct, frozen=True):
 
 def view(app: Litestar) -> dict[str, Any]:
     """Everything the documentation page needs; addresses in it are relative to the server."""
-    schema = app.openapi_schema.to_schema()
-    permissions = _permissions(app)
+    schema = describe(app)
+    needed = permissions(app)
     groups: dict[str, list[Operation]] = {}
     for path, methods in schema.get("paths", {}).items():
         for method, described in methods.items():
             tag = (described.get("tags") or ["other"])[0]
-            operation = _operation(schema, method, path, described, permissions)
+            operation = _operation(schema, method, path, described, needed)
             groups.setdefault(tag, []).append(operation)
     return {
         "title": schema["info"]["title"],
@@ -104,25 +103,11 @@ def _errors() -> list[tuple[str, int, str, str]]:
     return [(error.code, error.status, error.zh, error.en) for error in found]
 
 
-def _permissions(app: Litestar) -> dict[str, str]:
-    """Permission of every operation that not everybody may call."""
-    found = {}
-    for route in app.routes:
-        if not isinstance(route, HTTPRoute):
-            continue
-        for handler in route.route_handlers:
-            permission = handler.opt.get("permission")
-            if permission is not None and permission not in PUBLIC:
-                for method in handler.http_methods:
-                    found[f"{method.lower()} {route.path_format}"] = permission.value
-    return found
-
-
 def _operation(
-    schema: Json, method: str, path: str, described: Json, permissions: dict[str, str]
+    schema: Json, method: str, path: str, described: Json, needed: dict[str, str]
 ) -> Operation:
     key = f"{method} {path}"
-    permission = permissions.get(key, "")
+    permission = needed.get(key, "")
     body = _body(schema, described)
     english = str(described.get("summary", ""))
     answers = described.get("responses", {})
