@@ -18,12 +18,12 @@ from datahub.errors import DatahubError, ServiceUnavailable, from_code
 from datahub.guard import supervisor
 from datahub.guard.outbound import Service
 from datahub.model import Person, Role
-from datahub.store import Store, open_store, people, records, submissions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from datahub.settings import Settings
+    from datahub.store import Store
 
 READY_SECONDS = 60.0
 
@@ -38,6 +38,7 @@ def demo(
     """登记目录、发布示例数据并启动服务 · Register, publish the sample data, and serve."""
     from datahub.cli.operate import listen
     from datahub.stages.register import register
+    from datahub.store import open_store
 
     chosen = settings.load(data=data, host=host, port=port)
     store = open_store(chosen)
@@ -76,6 +77,8 @@ def _wait_ready(server: str, child: Any) -> None:
 
 def _pending(store: Store, names: Sequence[str]) -> list[str]:
     """Datasets without any release; those whose first submission is still open go on first."""
+    from datahub.store import records
+
     with store.catalog.read() as db:
         return [name for name in sorted(names) if records.get_dataset(db, name).latest is None]
 
@@ -109,6 +112,8 @@ def _publish(
 
 def _submit(store: Store, hub: Service, name: str, folder: Path) -> str:
     """Hand in a dataset's files, unless an earlier, interrupted run did."""
+    from datahub.store import submissions
+
     with store.catalog.read() as db:
         for earlier in submissions.find(db, dataset=name):
             if earlier.state in WAITING or earlier.state == "in_review":
@@ -120,6 +125,8 @@ def _submit(store: Store, hub: Service, name: str, folder: Path) -> str:
 
 def _people(store: Store) -> tuple[str, str]:
     """Two people with tokens for a day: one hands in, the other decides."""
+    from datahub.store import people
+
     owner = Person(name="sample-owner", title="示例报送员", role=Role.OPERATOR)
     reviewer = Person(name="sample-reviewer", title="示例审核员", role=Role.REVIEWER)
     now = datetime.now(UTC)

@@ -21,7 +21,6 @@ from datahub.guard.text import check_name
 from datahub.logs import configure
 from datahub.model import Person, Role
 from datahub.settings import Settings
-from datahub.store import open_store, people
 
 _PORT_SECONDS = 4.0
 token_app = typer.Typer(help="人员和令牌 · People and tokens.", no_args_is_help=True)
@@ -51,6 +50,7 @@ def register(
 ) -> None:
     """登记目录文件夹 · Make the catalog what a folder says; running it again changes nothing."""
     from datahub.stages.register import register as run_register
+    from datahub.store import open_store
 
     store = open_store(settings.load(data=data))
     with show.busy("读取目录…"):
@@ -80,6 +80,8 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="网页进程数 · web processes")] = None,
 ) -> None:
     """启动服务：网页进程和流水线 · Run the web processes and the pipeline; Ctrl-C drains."""
+    from datahub.store import open_store
+
     chosen = settings.load(data=data, host=host, port=port, workers=workers)
     configure(chosen.log)
     open_store(chosen).close()  # create or migrate before any process needs it
@@ -149,6 +151,7 @@ def web(fd: Annotated[int, typer.Option(help="socket of the supervisor")]) -> No
 def worker(data: Data = None) -> None:
     """运行流水线 · Run the pipeline: detect, validate, screen, release."""
     from datahub.pipeline import work
+    from datahub.store import open_store
 
     die_with_parent()
     chosen = settings.load(data=data)
@@ -177,6 +180,8 @@ def token_create(
     json: show.Json = False,
 ) -> None:
     """给一个人新令牌，只显示一次 · Make a token; it is shown once and kept as a digest only."""
+    from datahub.store import open_store, people
+
     store = open_store(settings.load(data=data))
     now = datetime.now(UTC)
     with store.catalog.write() as db:
@@ -208,6 +213,8 @@ def _check_publisher(db: Any, publisher: str | None, role: Role) -> None:
 @token_app.command("list", epilog="例：datahub token list --json")
 def token_list(data: Data = None, json: show.Json = False) -> None:
     """列出令牌（不含令牌本身）· List tokens without their secret."""
+    from datahub.store import open_store, people
+
     store = open_store(settings.load(data=data))
     with store.catalog.read() as db:
         found = people.list_tokens(db)
@@ -223,6 +230,8 @@ def token_list(data: Data = None, json: show.Json = False) -> None:
 @token_app.command("revoke", epilog="例：datahub token revoke 3c547c03")
 def token_revoke(identifier: str, data: Data = None) -> None:
     """撤销一个令牌 · End a token; the next request with it is refused."""
+    from datahub.store import open_store, people
+
     store = open_store(settings.load(data=data))
     with store.catalog.write() as db:
         ended = people.revoke_token(db, identifier, now=datetime.now(UTC), who="operator")

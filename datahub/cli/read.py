@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -57,9 +58,7 @@ def release_list(
 
 
 def query(
-    target: Annotated[
-        str, typer.Argument(help="数据集 或 数据集/资源 · DATASET/RESOURCE")
-    ],
+    target: Annotated[str, typer.Argument(help="数据集 或 数据集/资源 · DATASET/RESOURCE")],
     where: Annotated[
         list[str] | None, typer.Option(help="列=运算符.值，可重复 · COLUMN=OPERATOR.VALUE")
     ] = None,
@@ -240,11 +239,13 @@ def validate(
         job = {
             "slots": [{"name": "table", "schema": descriptor, "tables": [table]}],
             "folder": temporary,
-            "errors_csv": str(errors.absolute() if errors else folder / "errors.csv"),
+            "errors_csv": str(folder / "errors.csv"),
             "errors_kept": chosen.errors_kept,
         }
         report = run("datahub.validation.judge:judge", job, returns=dict[str, Any], limits=limits,
                      folder=folder)  # fmt: skip
+        if errors is not None:
+            shutil.copyfile(folder / "errors.csv", errors)
     if json:
         show.as_json(report)
     else:

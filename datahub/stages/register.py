@@ -230,9 +230,13 @@ def _read_catalog(file: Path) -> Json:
         if not catalog.get(key):
             raise _error(f"{file}:1 {key}", "缺少必填项", "this is mandatory")
     for name, key in _VOCABULARIES.items():
+        seen: set[str] = set()
         for number, item in enumerate(catalog[name]):
             place = f"{file}:{_line(file, (name, number))} {name}[{number}]"
             _check_item(place, name, item, key)
+            if item[key] in seen:
+                raise _error(f"{place}.{key}", f"“{item[key]}”重复", f"'{item[key]}' is repeated")
+            seen.add(item[key])
     regions = {item["code"] for item in catalog["regions"]}
     for number, item in enumerate(catalog["publishers"]):
         place = f"{file}:{_line(file, ('publishers', number))} publishers[{number}]"
@@ -361,18 +365,30 @@ class _Reader:
                 raise self.fail(
                     ("resources", number, "name"), f"资源名“{name}”重复", f"'{name}' is repeated"
                 )
-            for other in _referred(resources[number]["schema"]):
+            for other, fields in _referred(resources[number]["schema"]):
                 if other and other not in names:
                     raise self.fail(
                         ("resources", number, "schema"),
                         f"外键引用了不存在的资源“{other}”",
                         f"a foreign key refers to '{other}', which is no resource here",
                     )
+                target = resources[names.index(other)] if other in names else resources[number]
+                known = {field["name"] for field in target["schema"]["fields"]}
+                if not fields <= known:
+                    missing = ", ".join(sorted(fields - known))
+                    raise self.fail(
+                        ("resources", number, "schema"),
+                        f"外键引用的字段 {missing} 在资源“{target['name']}”里不存在",
+                        f"a foreign key refers to {missing}, no field of '{target['name']}'",
+                    )
 
 
-def _referred(schema: Json) -> Iterator[str]:
+def _referred(schema: Json) -> Iterator[tuple[str, set[str]]]:
+    """Resource and fields that each foreign key refers to; "" is the resource itself."""
     for key in schema.get("foreignKeys", []):
-        yield key["reference"].get("resource", "")
+        fields = key["reference"]["fields"]
+        names = {fields} if isinstance(fields, str) else set(fields)
+        yield key["reference"].get("resource", ""), names
 
 
 def read_schema(file: Path) -> Json:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from datahub.model import Distribution, Struct
+from datahub.model import Distribution, Release, Struct
 from datahub.store import audit, releases, submissions
 from datahub.store.objects import digest_of
 
@@ -46,7 +46,9 @@ def verify_folder(folder: Path, *, name: str = "", extras: bool = True) -> Itera
         yield Fault(kind="unreadable", place=f"{place}manifest.json", actual=type(error).__name__)
         return
     listed = {file.path: file.sha256 for file in manifest.files}
-    if sums != listed | {"manifest.json": sums.get("manifest.json", "")}:
+    written = "".join(f"{digest}  {path}\n" for path, digest in sums.items())
+    same = sums == listed | {"manifest.json": sums.get("manifest.json", "")}
+    if not same or written.encode() != (folder / SUMS).read_bytes():
         yield Fault(kind="altered", place=f"{place}{SUMS}", expected="the manifest's digests")
     for path, expected in sums.items():
         yield from _verify_file(folder, path, expected, place)
@@ -96,7 +98,7 @@ def verify_store(store: Store) -> Iterator[Fault]:
     for folder in unowned(store):
         yield Fault(kind="unowned", place=str(folder.relative_to(store.objects.root)))
     for release in published:
-        yield from _verify_release(store, release.dataset, release.version, release.manifest_sha256)
+        yield from _verify_release(store, release)
     for digest in sorted(needed):
         if not store.objects.received(digest).exists():
             yield Fault(kind="lost", place=f"received/{digest}", expected=digest)
@@ -111,14 +113,33 @@ def verify_store(store: Store) -> Iterator[Fault]:
         yield Fault(kind="chain", place=f"audit/{broken}")
 
 
-def _verify_release(store: Store, dataset: str, version: int, manifest: str) -> Iterator[Fault]:
-    folder = store.objects.public(dataset, version)
-    name = f"public/{dataset}/{version}"
+def _verify_release(store: Store, release: Release) -> Iterator[Fault]:
+    folder = store.objects.public(release.dataset, release.version)
+    name = f"public/{release.dataset}/{release.version}"
     if not folder.is_dir():
         yield Fault(kind="lost", place=name)
         return
     yield from verify_folder(folder, name=name)
-    path = folder / "manifest.json"
-    actual = digest_of(path) if path.exists() else ""
-    if actual != manifest:  # files and manifest may agree with each other and both be forged
-        yield Fault(kind="altered", place=f"{name}/manifest.json", expected=manifest, actual=actual)
+    manifest = folder / "manifest.json"
+    actual = digest_of(manifest) if manifest.exists() else ""
+    if actual != release.manifest_sha256:  # files and manifest may agree and both be forged
+        yield Fault(
+            kind="altered",
+            place=f"{name}/manifest.json",
+            expected=release.manifest_sha256,
+            actual=actual,
+        )
+    else:
+        yield from _verify_entry(release, folder, name)
+
+
+def _verify_entry(release: Release, folder: Path, name: str) -> Iterator[Fault]:
+    """Compare the catalog's list of files with the manifest, whose digest is right."""
+    manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
+    own = {file.path: file for file in release.files}
+    sums = own.pop(SUMS, None)
+    own.pop("manifest.json", None)
+    if list(own.values()) != list(manifest.files):
+        yield Fault(kind="altered", place=f"catalog/{release.dataset}/{release.version}")
+    if sums is not None:
+        yield from _verify_file(folder, SUMS, sums.sha256, f"{name}/")

@@ -6,7 +6,9 @@ has Frictionless's own shape and error types, plus `totals` over the whole file.
 
 from __future__ import annotations
 
+import copy
 import csv
+import re
 from collections import Counter
 from importlib.metadata import version
 from itertools import chain
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 ENGINE = f"frictionless {version('frictionless')}"
 _LIMIT_WARNING = "reached error limit"
+_WHOLE = "-all-files"
+_ZONE = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d\Z", re.ASCII)
 
 
 class Job(Struct, frozen=True):
@@ -45,14 +49,16 @@ def judge(job: Job) -> Json:
         CatalogError: a schema is not one that frictionless takes.
 
     """
-    referred = {slot.name: _as_one(slot, Path(job.folder)) for slot in job.slots}
+    wholes = {slot.name: _as_one(slot, Path(job.folder)) for slot in job.slots}
+    referred = wholes | {f"{name}{_WHOLE}": whole for name, whole in wholes.items()}
     tasks, counter = [], _Counter()
     with Path(job.errors_csv).open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(ERROR_COLUMNS)
         for slot in job.slots:
             for table in slot.tables:
-                resource = _resource(slot.name, table, slot.schema, referred)
+                schema = _self_keys(slot) if len(slot.tables) > 1 else slot.schema
+                resource = _resource(slot.name, table, schema, referred)
                 task = _task(resource, table, job.errors_kept)
                 tasks.append(task)
                 for error in _all_errors(resource, task):
@@ -208,6 +214,19 @@ def _stream(resource: TableResource, task: Json) -> Iterator[Json]:
 # Several files for one resource -----------------------------------------------------------
 
 
+def _self_keys(slot: Slot) -> Json:
+    """Schema whose foreign keys to the resource itself look in all of its files."""
+    keys = slot.schema.get("foreignKeys", [])
+    return slot.schema | {
+        "foreignKeys": [
+            key | {"reference": key["reference"] | {"resource": f"{slot.name}{_WHOLE}"}}
+            if key["reference"].get("resource", "") in ("", slot.name)
+            else key
+            for key in keys
+        ]
+    }
+
+
 def _as_one(slot: Slot, folder: Path) -> tuple[Json, Table]:
     """One table for foreign keys to look in, even when the resource came in several files."""
     if len(slot.tables) == 1:
@@ -221,34 +240,70 @@ def _as_one(slot: Slot, folder: Path) -> tuple[Json, Table]:
 
 
 def _repeated_keys(slot: Slot, tasks: Sequence[Json]) -> Iterator[tuple[Json, Json]]:
-    """Primary keys that appear in more than one file of a resource, as errors of the later file.
+    """Keys that appear in more than one file of a resource, as errors of the later file.
 
-    Within one file frictionless finds them itself.
+    Within one file frictionless finds them itself; values are compared as its readers give them.
     """
-    key = slot.schema.get("primaryKey", [])
-    key = [key] if isinstance(key, str) else key
-    if not key or len(slot.tables) < 2:  # noqa: PLR2004 - more than one file
+    if len(slot.tables) < 2:  # noqa: PLR2004 - more than one file
         return
-    names = [field["name"] for field in slot.schema["fields"]]
-    columns = [names.index(name) for name in key]
-    seen: dict[tuple[str, ...], tuple[int, int]] = {}
+    keys = _keys(slot.schema)
     own = tasks[-len(slot.tables) :]
+    seen: list[dict[tuple[Any, ...], tuple[int, int]]] = [{} for _ in keys]
     for file, (table, task) in enumerate(zip(slot.tables, own, strict=True)):
         for number, cells in records(table):
-            if len(cells) <= max(columns):
-                continue
-            value = tuple(cells[i] for i in columns)
-            first = seen.setdefault(value, (file, number))
-            if first[0] != file:
-                yield task, _key_error(number, cells, own[first[0]]["place"], first[1])
+            for key, known in zip(keys, seen, strict=True):
+                value = key.value(cells)
+                if value is None:
+                    continue
+                first = known.setdefault(value, (file, number))
+                if first[0] != file:
+                    place = own[first[0]]["place"]
+                    yield task, key.error(number, cells, f'{first[1]} of "{place}"')
 
 
-def _key_error(number: int, cells: list[str], place: str, row: int) -> Json:
-    note = f'the same as in the row at position {row} of "{place}"'
-    error: Json = frictionless.errors.PrimaryKeyError(
-        note=note, cells=cells, row_number=number
-    ).to_descriptor()
-    return error
+class _Key:
+    """A primary key, or a field that is unique: how to read its value from a record."""
+
+    def __init__(self, schema: frictionless.Schema, names: list[str], *, primary: bool) -> None:
+        self._names, self._primary = names, primary
+        self._columns = [schema.field_names.index(name) for name in names]
+        self._readers = [schema.get_field(name).create_cell_reader() for name in names]
+
+    def value(self, cells: list[str]) -> tuple[Any, ...] | None:
+        """Parsed cells of the key; None when there is nothing to compare."""
+        if len(cells) <= max(self._columns):
+            return None
+        pairs = zip(self._readers, self._columns, strict=True)
+        found = tuple(read(cells[i])[0] for read, i in pairs)
+        return None if set(map(repr, found)) == {"None"} else found
+
+    def error(self, number: int, cells: list[str], place: str) -> Json:
+        """The error that frictionless would give were it one file."""
+        note = f"the same as in the row at position {place}"
+        found: Json
+        if self._primary:
+            found = frictionless.errors.PrimaryKeyError(
+                note=note, cells=cells, row_number=number
+            ).to_descriptor()
+        else:
+            found = frictionless.errors.UniqueError(
+                note=note,
+                cells=cells,
+                row_number=number,
+                cell=cells[self._columns[0]],
+                field_name=self._names[0],
+                field_number=self._columns[0] + 1,
+            ).to_descriptor()
+        return found
+
+
+def _keys(descriptor: Json) -> list[_Key]:
+    schema = frictionless.Schema.from_descriptor(descriptor)
+    unique = [field.name for field in schema.fields if field.constraints.get("unique")]
+    keys = [_Key(schema, [name], primary=False) for name in unique]
+    if schema.primary_key:
+        keys.append(_Key(schema, schema.primary_key, primary=True))
+    return keys
 
 
 def _attach(task: Json, error: Json, errors_kept: int) -> None:
@@ -259,14 +314,39 @@ def _attach(task: Json, error: Json, errors_kept: int) -> None:
 
 
 def check_schema(descriptor: Any) -> list[str]:
-    """Return what frictionless has against a table schema; empty when it is valid."""
+    """Return what is wrong with a table schema; empty when every value could be judged by it."""
     try:
         schema = frictionless.Schema.from_descriptor(descriptor)
     except frictionless.FrictionlessException as error:
         return [str(reason.note) for reason in error.reasons or [error.error]]
+    if not schema.fields:
+        return ["there are no fields"]
     names = {field.name for field in schema.fields}
     keys = list(schema.primary_key) + [f for k in schema.foreign_keys for f in k["fields"]]
-    return [f"key field '{name}' is not among the fields" for name in keys if name not in names]
+    problems = [f"key field '{name}' is not among the fields" for name in keys if name not in names]
+    for field in schema.fields:
+        problems += [f"field '{field.name}': {text}" for text in _check_field(field)]
+    return problems
+
+
+def _check_field(field: Any) -> Iterator[str]:
+    """Faults that frictionless meets only when it reads a cell."""
+    pattern = field.constraints.get("pattern")
+    if pattern is not None:
+        try:
+            re.compile(f"^{pattern}$")
+        except (re.error, TypeError) as error:
+            yield f"pattern {pattern!r} is no regular expression ({error})"
+    zone = field.custom.get("timezone")
+    if zone is not None and not _ZONE.match(str(zone)):
+        yield f"timezone {zone!r} must be an offset such as +08:00"
+    bare = copy.deepcopy(field)
+    bare.constraints = {}
+    read = bare.create_cell_reader()
+    for name in ("minimum", "maximum"):
+        bound = field.constraints.get(name)
+        if bound is not None and read(bound if isinstance(bound, str) else str(bound))[0] is None:
+            yield f"{name} {bound!r} is no {field.type}"
 
 
 def check_package(descriptor: Any, folder: Path) -> list[str]:

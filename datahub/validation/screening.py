@@ -209,7 +209,7 @@ def _open_quote(resource: str, table: Table) -> Finding:
         count=1,
         rows=(),
         sample="",
-        zh=f"文件“{table.name}”的引号 {quote} 不成对，可能有引号没有闭合，后面的行被并进一个单元格。"
+        zh=f"文件“{table.name}”的引号 {quote} 不成对，可能没有闭合，后面的行会被并进一个单元格。"
         "请核对行数。",
         en=f"Quotes in '{table.name}' do not pair up; rows after an open quote may be swallowed.",
     )

@@ -150,6 +150,8 @@ def _encoding(probe: Probe, head: bytes) -> str:
             _check(probe, encoding)
             return encoding
     if b"\x00" in head:
+        if b"\x00" not in head:
+            raise EncodingUnknown(file=probe.name, encoding="UTF-16", line=1, offset=0)
         return _utf16_without_bom(probe, head)
     try:
         _check(probe, "utf-8")
@@ -165,6 +167,8 @@ def _declared(probe: Probe, head: bytes) -> str:
     encoding = {"gb2312": "gb18030", "gbk": "gb18030"}.get(probe.charset, probe.charset)
     if encoding == "utf-8" and head.startswith(codecs.BOM_UTF8):
         encoding = "utf-8-sig"
+    if encoding == "utf-16" and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _utf16_without_bom(probe, head)
     _check(probe, encoding)
     if encoding == "gb18030" and (_is_utf8(probe) or not _is_chinese(probe)):
         raise EncodingUnknown(file=probe.name, encoding="GB18030", line=1, offset=0)
@@ -209,20 +213,21 @@ def _check(probe: Probe, encoding: str) -> None:
             if not chunk:
                 return
             offset, held = offset + len(chunk), len(decoder.getstate()[0])
-            longest, pending = _lines(text, pending, probe.line_bytes)
-            if longest > probe.line_bytes:
-                raise LineTooLong(file=probe.name, line=line, limit=probe.line_bytes)
+            long, pending = _lines(text, pending, probe.line_bytes)
+            if long is not None:
+                raise LineTooLong(file=probe.name, line=line + long, limit=probe.line_bytes)
             line += text.count("\n")
 
 
-def _lines(text: str, pending: int, limit: int) -> tuple[int, int]:
-    """Longest line that ends or is still open in a piece of text, and how long the open one is."""
+def _lines(text: str, pending: int, limit: int) -> tuple[int | None, int]:
+    """Place of the first line over the limit, if any, and how long the last, open one is."""
     last = max(text.rfind("\n"), text.rfind("\r"))
-    if last < 0:
-        return pending + len(text), pending + len(text)
-    first = min(place for place in (text.find("\n"), text.find("\r")) if place >= 0)
-    within = max(map(len, text.splitlines())) if len(text) > limit else 0
-    return max(pending + first, within), len(text) - last - 1
+    still_open = pending + len(text) if last < 0 else len(text) - last - 1
+    if pending + len(text) <= limit:  # the common case: no line of this piece can be too long
+        return None, still_open
+    lengths = [len(line) for line in text.splitlines()] or [0]
+    lengths[0] += pending
+    return next((i for i, size in enumerate(lengths) if size > limit), None), still_open
 
 
 def _is_chinese(probe: Probe) -> bool:
