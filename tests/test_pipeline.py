@@ -111,17 +111,17 @@ def test_releases_chain_by_digest(small):
     assert json.loads(second)["previous"] == sha256(first).hexdigest()
 
 
-def test_two_files_for_one_resource(server, samples):
+def test_two_files_for_one_resource(hub, samples):
     """A CSV cut in two gives one table in the order of the files."""
     data = (samples / "air_hourly" / "air_hourly.csv").read_bytes()
     head, *lines = data.splitlines(keepends=True)
     lines = lines[:3000]
     halves = head + b"".join(lines[:1000]), head + b"".join(lines[1000:])
-    found = server.publish(
+    found = hub.publish(
         "air_hourly", *(("air_hourly", f"{n}.csv", h) for n, h in enumerate(halves))
     )
     assert found["state"] == "released", found
-    folder = server.data / "public" / "air_hourly" / str(found["version"])
+    folder = hub.data / "public" / "air_hourly" / str(found["version"])
     assert (folder / "air_hourly.csv").read_bytes().split() == (head + b"".join(lines)).split()
     ids = [row.split(",")[:2] for row in b"".join(lines).decode().splitlines()]
     assert pq.read_table(folder / "air_hourly.parquet").num_rows == len(ids) == 3000

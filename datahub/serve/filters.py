@@ -115,22 +115,39 @@ def _integer(text: str) -> int:
 
 
 def _decimal(text: str) -> Decimal:
+    """Number within what the widest decimal column holds: 38 digits."""
     value = Decimal(text)
-    if not value.is_finite():
+    _, digits, exponent = value.as_tuple()
+    if not isinstance(exponent, int) or abs(exponent) + len(digits) > 38:  # noqa: PLR2004
         raise ValueError(text)
     return value
 
 
 def _boolean(text: str) -> bool:
-    return (
-        {"true": True, "false": False}[text.lower()]
-        if text.lower() in ("true", "false")
-        else (_refuse(text))
-    )
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
 
 
-def _refuse(text: str) -> bool:
-    raise ValueError(text)
+def _time(text: str) -> dt.time:
+    value = dt.time.fromisoformat(text)
+    if value.tzinfo is not None:
+        raise ValueError(text)
+    return value
+
+
+def _local(text: str) -> dt.datetime:
+    value = dt.datetime.fromisoformat(text)
+    if value.tzinfo is not None:
+        raise ValueError(text)
+    return value
+
+
+def _instant(text: str) -> dt.datetime:
+    value = dt.datetime.fromisoformat(text)
+    if not 1 < value.year < dt.MAXYEAR:  # at the ends a zone's offset leads out of the calendar
+        raise ValueError(text)
+    return value
 
 
 _READERS: dict[str, tuple[Callable[[str], Any], str]] = {
@@ -140,9 +157,9 @@ _READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "DOUBLE": (_decimal, "数字 a number"),
     "BOOLEAN": (_boolean, "true 或 false"),
     "DATE": (dt.date.fromisoformat, "日期 a date 2025-01-31"),
-    "TIME": (dt.time.fromisoformat, "时间 a time 08:30:00"),
-    "TIMESTAMP": (dt.datetime.fromisoformat, "时间 2025-01-31T08:00:00"),
-    "TIMESTAMP WITH TIME ZONE": (dt.datetime.fromisoformat, "时间 2025-01-31T08:00:00+08:00"),
+    "TIME": (_time, "时间 a time 08:30:00"),
+    "TIMESTAMP": (_local, "时间 2025-01-31T08:00:00"),
+    "TIMESTAMP WITH TIME ZONE": (_instant, "时间 2025-01-31T08:00:00+08:00"),
 }
 
 

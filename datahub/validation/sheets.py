@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
-from datahub.errors import ArchiveBomb, FileEmpty, FileError, FormatUnknown
+from datahub.errors import ArchiveBomb, FileEmpty, FileError
 from datahub.model import Dialect, Json, Table
 from datahub.validation.sniff import (
     SEARCHED_ROWS,
@@ -18,6 +18,7 @@ from datahub.validation.sniff import (
     field_names,
     header_missing,
     score_header,
+    wrong_format,
 )
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def _measure(probe: Probe) -> None:
     if size > probe.unpacked_bytes or (size > _RATIO_FROM and ratio > _RATIO):
         raise ArchiveBomb(file=probe.name, bytes=size, limit=probe.unpacked_bytes)
     if not any(entry.filename == "xl/workbook.xml" for entry in entries):
-        raise FormatUnknown(file=probe.name, found="ZIP")
+        raise wrong_format(probe, "ZIP")
 
 
 def _head(book: Any, name: str) -> list[list[Cell]]:

@@ -85,7 +85,7 @@ def sniff(probe: Probe) -> Table:
         return extract(probe)
     named = _TEXT_NAMES.get(Path(probe.name).suffix.lower())
     if found is not None or named == "XLSX":
-        raise _wrong_format(probe, named, found or "文字 text")
+        raise wrong_format(probe, found or "文字 text")
     return _sniff_text(probe, head)
 
 
@@ -104,8 +104,10 @@ def _binary(head: bytes) -> str | None:
     return None
 
 
-def _wrong_format(probe: Probe, named: str | None, found: str) -> FormatMismatch | FormatUnknown:
-    if named is None or found == "ZIP":
+def wrong_format(probe: Probe, found: str) -> FormatMismatch | FormatUnknown:
+    """Tell that a file is something else than its name says, or nothing that can be read."""
+    named = _TEXT_NAMES.get(Path(probe.name).suffix.lower())
+    if named is None:
         return FormatUnknown(file=probe.name, found=found)
     return FormatMismatch(file=probe.name, named=named, found=found)
 
@@ -121,7 +123,7 @@ def _sniff_text(probe: Probe, head: bytes) -> Table:
     if not text.strip():
         raise FileEmpty(file=probe.name)
     if _MARKUP.match(text):
-        raise _wrong_format(probe, "CSV", "HTML/XML")
+        raise wrong_format(probe, "HTML/XML")
     return Table(
         path=path,
         name=probe.name,
@@ -150,8 +152,6 @@ def _encoding(probe: Probe, head: bytes) -> str:
             _check(probe, encoding)
             return encoding
     if b"\x00" in head:
-        if b"\x00" not in head:
-            raise EncodingUnknown(file=probe.name, encoding="UTF-16", line=1, offset=0)
         return _utf16_without_bom(probe, head)
     try:
         _check(probe, "utf-8")
@@ -168,6 +168,8 @@ def _declared(probe: Probe, head: bytes) -> str:
     if encoding == "utf-8" and head.startswith(codecs.BOM_UTF8):
         encoding = "utf-8-sig"
     if encoding == "utf-16" and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        if b"\x00" not in head:
+            raise EncodingUnknown(file=probe.name, encoding="UTF-16", line=1, offset=0)
         return _utf16_without_bom(probe, head)
     _check(probe, encoding)
     if encoding == "gb18030" and (_is_utf8(probe) or not _is_chinese(probe)):
@@ -181,14 +183,15 @@ def _is_utf8(probe: Probe) -> bool:
         _check(probe, "utf-8")
     except EncodingUnknown:
         return False
-    return not Path(probe.path).read_bytes().isascii()
+    with Path(probe.path).open("rb") as file:
+        return any(not chunk.isascii() for chunk in iter(lambda: file.read(_CHUNK), b""))
 
 
 def _utf16_without_bom(probe: Probe, head: bytes) -> str:
     even, odd = head[0::2].count(0), head[1::2].count(0)
     encoding = "utf-16-le" if odd > even else "utf-16-be"
     if max(even, odd) < len(head) // 8:
-        raise _wrong_format(probe, "CSV", "二进制数据 binary data")
+        raise wrong_format(probe, "二进制数据 binary data")
     _check(probe, encoding)
     return encoding
 
