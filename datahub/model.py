@@ -53,6 +53,9 @@ MACHINE_STATES = (S.RECEIVED, S.DETECTED, S.VALIDATED, S.SCREENED, S.APPROVED)
 OVER_STATES = tuple(state for state, after in TRANSITIONS.items() if not after)
 """States that nothing follows."""
 
+STAGE_VERSIONS = {"detect": 1, "validate": 1, "screen": 1, "release": 1}
+"""Raised with every change of what a stage finds or writes; each manifest names them."""
+
 STATE_ZH = {
     S.RECEIVED: "已接收",
     S.DETECTED: "已识别",
@@ -211,15 +214,6 @@ class Release(Struct, frozen=True):
     withdrawn: str | None = None
     reason: str | None = None
     withdrawn_by: str | None = None
-
-
-class Field(Struct, frozen=True):
-    """A column as Table Schema has it, as far as reading needs it."""
-
-    name: str
-    type: str = "string"
-    title: str = ""
-    timezone: str | None = None
 
 
 class Dataset(Struct, frozen=True):

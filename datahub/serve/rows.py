@@ -86,7 +86,9 @@ def page(
     limit: int,
 ) -> Page:
     """Read up to `limit` rows from the cursor on; `rows` is how many the file has."""
-    found = (_filtered if filters else _window)(engine, path, shown, filters, cursor, rows, limit)
+    where, values = _filtered(filters, cursor.row, limit) if filters else _window(cursor.row, limit)
+    sql = f"{_select(shown)} where {where}"
+    found = engine.cursor().execute(sql, [str(path), *values]).fetchall()
     more = found[limit][-1] if len(found) > limit else None
     return Page(
         names=tuple(column.name for column in shown),
@@ -100,37 +102,15 @@ def _moved(cursor: Cursor, row: int) -> Cursor:
     return Cursor(version=cursor.version, row=row, filters=cursor.filters)
 
 
-def _window(
-    engine: Engine,
-    path: Path,
-    shown: Sequence[Column],
-    _filters: Sequence[Filter],
-    cursor: Cursor,
-    _rows: int,
-    limit: int,
-) -> list[tuple[Any, ...]]:
-    sql = f"{_select(shown)} where {_ROW} between ? and ? order by {_ROW}"
-    last = cursor.row + limit
-    found: list[tuple[Any, ...]] = (
-        engine.cursor().execute(sql, [str(path), cursor.row, last]).fetchall()
-    )
-    return found
+def _window(row: int, limit: int) -> tuple[str, list[Any]]:
+    """Rows from `row` on, and one more that tells whether there are more: read by position."""
+    return f"{_ROW} between ? and ? order by {_ROW}", [row, row + limit]
 
 
-def _filtered(
-    engine: Engine,
-    path: Path,
-    shown: Sequence[Column],
-    filters: Sequence[Filter],
-    cursor: Cursor,
-    _rows: int,
-    limit: int,
-) -> list[tuple[Any, ...]]:
+def _filtered(filters: Sequence[Filter], row: int, limit: int) -> tuple[str, list[Any]]:
+    """The same among the rows that the filters let through."""
     where, values = to_sql(filters)
-    sql = f"{_select(shown)} where {_ROW} >= ? and {where} order by {_ROW} limit ?"
-    bound = [str(path), cursor.row, *values, limit + 1]
-    found: list[tuple[Any, ...]] = engine.cursor().execute(sql, bound).fetchall()
-    return found
+    return f"{_ROW} >= ? and {where} order by {_ROW} limit ?", [row, *values, limit + 1]
 
 
 def _select(shown: Sequence[Column]) -> str:
@@ -146,7 +126,8 @@ def _expression(column: Column) -> str:
     zone = column.zone or "+00:00"
     seconds = offset(zone).utcoffset(None)
     micros = int(seconds.total_seconds() * 1_000_000) if seconds else 0
-    return f"strftime(make_timestamp(epoch_us({name}) + {micros}), '%Y-%m-%dT%H:%M:%S') || '{zone}'"
+    local = f"strftime(make_timestamp(epoch_us({name}) + {micros}), '%Y-%m-%dT%H:%M:%S.%f')"
+    return f"replace({local}, '.000000', '') || '{zone}'"
 
 
 @lru_cache(maxsize=1024)

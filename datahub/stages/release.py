@@ -17,7 +17,16 @@ from datahub.clock import stamp
 from datahub.errors import DecisionVoid, DigestMismatch, StateError
 from datahub.guard.child import Limits
 from datahub.guard.process import run
-from datahub.model import Dataset, Distribution, Json, Release, State, Struct, Submission
+from datahub.model import (
+    STAGE_VERSIONS,
+    Dataset,
+    Distribution,
+    Json,
+    Release,
+    State,
+    Struct,
+    Submission,
+)
 from datahub.model import data_digest as digest_of_data
 from datahub.store import records, releases, submissions
 from datahub.store.objects import digest_of, write_file
@@ -219,6 +228,7 @@ def _manifest(
         "data_digest": digest_of_data(submission.files),
         "metadata_digest": dataset.digest,
         "made_by": f"datahub {__version__}",
+        "stages": STAGE_VERSIONS,
         "previous": previous,
         "files": [msgspec.to_builtins(file) for file in files],
     }

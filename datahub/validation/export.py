@@ -17,7 +17,6 @@ from datahub.model import Json, Struct, Table
 from datahub.validation.reading import records
 from datahub.validation.typed import Columns
 
-VERSION = 1
 _LOOKED_AT = 20_000
 ROW_GROUP = 122_880  # rows: measured best for points, windows and scans alike
 

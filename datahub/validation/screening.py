@@ -21,7 +21,6 @@ from datahub.validation.typed import texts
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-VERSION = 1
 ROWS_SHOWN = 5
 _FEW_ROWS = 10
 _STRONG_SHARE = 0.05

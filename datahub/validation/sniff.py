@@ -22,7 +22,6 @@ from datahub.model import Dialect, Json, Struct, Table
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-VERSION = 1
 SEARCHED_ROWS = 30
 _CHUNK = 1 << 20
 _HEAD = 1 << 16

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 CellReader = Callable[[Any], tuple[Any, Any]]
 
-VERSION = 1
 _BLOCK = 4 << 20
 _ODD = "[^0-9.+-]"  # a valid number without such a character is a plain decimal
 _OFFSET = r":\d\d(\.\d+)?([Zz]|[+-]\d\d(:?\d\d)?)$"  # after a time, not the day of a date

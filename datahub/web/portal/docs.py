@@ -11,8 +11,14 @@ from datahub.errors import DatahubError, codes
 from datahub.model import Json, Struct
 from datahub.web.description import describe, permissions
 
-_TAGS = {"datasets": "目录与数据", "submissions": "报送与审核", "service": "服务状态"}
+_TAGS = {
+    "files": "文件",
+    "datasets": "目录与数据",
+    "submissions": "报送与审核",
+    "service": "服务状态",
+}
 _TITLES = {
+    "get /d/{dataset}/{version}/{file}": "下载一个文件",
     "get /api/v1/datasets": "数据集列表",
     "get /api/v1/datasets/{dataset}": "数据集的目录记录",
     "get /api/v1/datasets/{dataset}/releases": "数据集的版本和文件",
