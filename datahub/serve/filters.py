@@ -118,8 +118,8 @@ def _decimal(text: str) -> Decimal:
     """Number within what the widest decimal column holds: 38 digits."""
     value = Decimal(text)
     _, digits, exponent = value.as_tuple()
-    if not isinstance(exponent, int):
-        raise ValueError(text)  # NaN, infinity
+    if not value.is_finite() or not isinstance(exponent, int):
+        raise ValueError(text)
     if max(0, -exponent) + max(0, len(digits) + exponent) > 38:  # noqa: PLR2004
         raise ValueError(text)
     return value

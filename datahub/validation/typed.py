@@ -58,6 +58,7 @@ class Columns:
         self._missing = pa.array(schema.get("missingValues", [""]), pa.string())
         self._tables = tables
         self._kept: list[pa.RecordBatch] | None = []
+        self._kept_bytes = 0
         ids = field_ids or {}
         self._types = self._plan()
         self.schema = pa.schema(
@@ -97,20 +98,33 @@ class Columns:
         }
         times = [i for i, f in enumerate(self._fields) if f.get("type") == "datetime"]
         zoned: set[int] = set()
-        kept = 0
-        for _, _, batch in texts(self._names, self._tables):
-            zoned |= {i for i in times if i not in zoned and _has_offset(batch.column(i))}
+
+        def look(batch: pa.RecordBatch) -> None:
+            zoned.update(i for i in times if i not in zoned and _has_offset(batch.column(i)))
             for i, digits in looked.items():
                 digits.see(self._present(batch.column(i)), i)
-            kept += batch.nbytes
-            if kept > _KEPT_BYTES:
-                self._kept = None
-            elif self._kept is not None:
-                self._kept.append(batch)
+
+        looks: deque[Future[None]] = deque()
+        with ThreadPoolExecutor(1) as beside:  # looks at one batch while the next one is read
+            for _, _, batch in texts(self._names, self._tables):
+                looks.append(beside.submit(look, self._keep(batch)))
+                if len(looks) > _AHEAD:  # reading must not run away with the memory
+                    looks.popleft().result()
+            for done in looks:
+                done.result()
         return [
             looked[i].kind() if i in looked else _kind(field, zoned=i in zoned)
             for i, field in enumerate(self._fields)
         ]
+
+    def _keep(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Remember a batch as long as all of them fit the memory meant for it."""
+        self._kept_bytes += batch.nbytes
+        if self._kept_bytes > _KEPT_BYTES:
+            self._kept = None
+        elif self._kept is not None:
+            self._kept.append(batch)
+        return batch
 
     def _present(self, column: pa.Array) -> pa.Array:
         missing = pc.is_in(column, value_set=self._missing)
