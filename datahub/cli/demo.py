@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import sys
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -40,6 +42,7 @@ def demo(
     from datahub.stages.register import register
     from datahub.store import open_store
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the service is stopped on the way
     chosen = settings.load(data=data, host=host, port=port)
     store = open_store(chosen)
     with show.busy("登记目录…"):

@@ -82,6 +82,7 @@ def serve(
     """启动服务：网页进程和流水线 · Run the web processes and the pipeline; Ctrl-C drains."""
     from datahub.store import open_store
 
+    die_with_parent()  # when `demo` started it
     chosen = settings.load(data=data, host=host, port=port, workers=workers)
     configure(chosen.log)
     open_store(chosen).close()  # create or migrate before any process needs it
