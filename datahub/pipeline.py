@@ -33,6 +33,7 @@ from datahub.stages.release import release
 from datahub.stages.screen import screen
 from datahub.stages.validate import ERRORS_CSV, validate
 from datahub.store import records, releases, submissions
+from datahub.store.engine import complete_sqlite
 from datahub.store.verify import unowned
 
 if TYPE_CHECKING:
@@ -193,6 +194,7 @@ class _Engine:
     def __init__(self, store: Store) -> None:
         from dbos import DBOS, DBOSConfig
 
+        complete_sqlite()
         self._dbos, self._store = DBOS, store
         self._retry_at: dict[str, float] = {}
         config: DBOSConfig = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,20 @@ class Catalog:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if self._revision() != REVISION:
                 _upgrade(self._engine)
+
+
+def complete_sqlite() -> None:
+    """Give SQLite before 3.42 the clock that DBOS asks it for on Python 3.12 and newer.
+
+    There `unixepoch('subsec')` is NULL, and the pipeline's own database refuses its first row.
+    """
+    if sqlite3.sqlite_version_info < (3, 42):
+        sa.event.listen(sa.pool.Pool, "connect", _add_clock)
+
+
+def _add_clock(connection: Any, _record: Any) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.create_function("unixepoch", 1, lambda _modifier: time.time())
 
 
 def _upgrade(engine: sa.Engine) -> None:
