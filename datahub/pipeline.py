@@ -32,7 +32,7 @@ from datahub.stages.detect import detect
 from datahub.stages.release import release
 from datahub.stages.screen import screen
 from datahub.stages.validate import ERRORS_CSV, validate
-from datahub.store import records, releases, submissions
+from datahub.store import releases, submissions
 from datahub.store.engine import complete_sqlite
 from datahub.store.verify import unowned
 
@@ -156,12 +156,12 @@ def withdraw_release(store: Store, dataset: str, version: int, *, reason: str, w
     """Take a release down: first the catalog stops showing it, then its files leave public/.
 
     Raises:
+        DatasetUnknown: there is no such dataset.
         ReleaseUnknown: there is no such release.
         ReleaseWithdrawn: it was taken down before.
 
     """
     with store.catalog.write() as db:
-        records.get_dataset(db, dataset)
         found = releases.get(db, dataset, version)
         releases.withdraw(db, found, reason=reason, who=who, at=stamp(store.clock))
     store.objects.take_down(dataset, version)
