@@ -299,6 +299,14 @@ class FormatMismatch(FileError):
     en = "File '{file}' is named {named} but contains {found}. Save it as CSV (UTF-8) or XLSX."
 
 
+class FormatBroken(FileError):
+    """The content breaks the rules of its own format: cut off, or crafted."""
+
+    code = "format-broken"
+    zh = "文件“{file}”不是完整的 {format}：{reason_zh}。请重新导出，再报送。"
+    en = "File '{file}' is no complete {format}: {reason_en}. Export it again and hand it in."
+
+
 class FormatUnknown(FileError):
     """The content is no format that can be read here."""
 
@@ -307,12 +315,58 @@ class FormatUnknown(FileError):
     en = "The format of '{file}' is not known here ({found}). Hand in CSV or XLSX."
 
 
+class TableUnclear(FileError):
+    """A file holds several tables that fit the schema equally: none is guessed."""
+
+    code = "table-unclear"
+    zh = "文件“{file}”里有几个表都像要报送的表：{found}。请只留一个，或分成几个文件报送。"
+    en = "Several tables of '{file}' fit: {found}. Keep one of them, or hand in separate files."
+
+
 class EncodingUnknown(FileError):
     """The text decodes in none of the encodings, or not in the declared one."""
 
     code = "encoding-unknown"
     zh = "文件“{file}”第 {line} 行（字节 {offset}）不是有效的 {encoding} 文字，请另存为 UTF-8。"
     en = "File '{file}' is not valid {encoding} at line {line} (byte {offset}). Save it as UTF-8."
+
+
+class EncodingUnclear(FileError):
+    """The text reads as sense in two encodings, or as sense in none: the owner must say."""
+
+    code = "encoding-unclear"
+    zh = "无法确定文件“{file}”的编码：{reason_zh}。请另存为 UTF-8，或报送时注明 charset。"
+    en = "The encoding of '{file}' is unclear: {reason_en}. Save it as UTF-8 or state the charset."
+
+
+class NulFound(FileError):
+    """Text holds a NUL byte: it is binary data, or was damaged on the way."""
+
+    code = "nul-found"
+    zh = "文件“{file}”第 {line} 行（字节 {offset}）含有 NUL 字符，不是正常的文字。请重新导出。"
+    en = "File '{file}' has a NUL character at line {line} (byte {offset}). Export it again."
+
+
+class QuoteOpen(FileError):
+    """A quotation mark is never closed: everything below it is swallowed by one cell."""
+
+    code = "quote-open"
+    zh = (
+        "文件“{file}”第 {row} 行（文本第 {line} 行起）的引号 {quote} 没有闭合，其后的内容都被并进"
+        "一个单元格。请在该单元格末尾补上引号；单元格内的引号要写两次。"
+    )
+    en = (
+        "The quote {quote} that opens in row {row} (line {line}) of '{file}' is never closed. "
+        "Close it; write a quote within a cell twice."
+    )
+
+
+class ColumnsTooMany(FileError):
+    """A row has more cells than a table can have columns."""
+
+    code = "columns-too-many"
+    zh = "文件“{file}”第 {line} 行有 {columns} 列以上，上限是 {limit} 列。请检查分隔符和换行。"
+    en = "Row {line} of '{file}' has {columns} columns or more; the limit is {limit}."
 
 
 class LineTooLong(FileError):
@@ -329,6 +383,28 @@ class ArchiveBomb(FileError):
     code = "archive-bomb"
     zh = "文件“{file}”解压后有 {bytes} 字节，超过上限 {limit} 字节，已拒绝打开。"
     en = "File '{file}' would unpack to {bytes} bytes, over the limit of {limit}."
+
+
+class ArchiveUnfit(FileError):
+    """An archive does not hold exactly one table that can be read."""
+
+    code = "archive-unfit"
+    zh = "压缩文件“{file}”不能使用：{reason_zh}。请只放一个 CSV、XLSX 或 JSON 表，再报送。"
+    en = "Archive '{file}' cannot be used: {reason_en}. Put exactly one table into it."
+
+
+class SheetTooWide(FileError):
+    """A sheet has cells far from its table, which make it a huge and nearly empty grid."""
+
+    code = "sheet-too-wide"
+    zh = (
+        "文件“{file}”的工作表“{sheet}”占 {rows} 行 {columns} 列，实际只有 {cells} 个单元格。"
+        "请删除表格以外的零散内容，另存后再报送。"
+    )
+    en = (
+        "Sheet '{sheet}' of '{file}' spans {rows} x {columns} cells but fills only {cells}. "
+        "Delete what stands outside the table."
+    )
 
 
 class HeaderMissing(FileError):

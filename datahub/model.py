@@ -117,6 +117,19 @@ class Dialect(Struct, frozen=True):
     header_line: int = 1  # physical line on which the header row ends, 1-based
 
 
+class Notice(Struct, frozen=True):
+    """What stage detect noticed about a file; stage screen makes a Finding of it."""
+
+    code: str  # D..: how the file is written; Q..: what its content suffered
+    severity: Literal["warn", "note"]
+    zh: str
+    en: str
+    field: str = ""
+    count: int = 1
+    rows: tuple[int, ...] = ()  # row numbers as in the report, the first few
+    sample: str = ""
+
+
 class Table(Struct, frozen=True):
     """A file that can be read as one table: what stage detect found out.
 
@@ -129,11 +142,12 @@ class Table(Struct, frozen=True):
     name: str  # the file name its owner knows it by
     bytes: int
     sha256: str  # of the original
-    format: Literal["csv", "xlsx"] = "csv"
+    format: Literal["csv", "xlsx", "xls", "ods", "json", "ndjson", "parquet"] = "csv"
     encoding: str = "utf-8"  # of the original
     dialect: Dialect = Dialect()
     sheet: str | None = None
     copied: bool = False  # path is a copy, not the original
+    notices: tuple[Notice, ...] = ()  # what the owner should know about how it was read
 
 
 class FileIn(Struct, frozen=True):

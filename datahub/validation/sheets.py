@@ -1,73 +1,104 @@
-"""Read a spreadsheet as text: the sheet with the header, cell by cell, at the same row numbers."""
+"""Read a workbook (.xlsx, .xls, .ods) as text: the sheet with the header, cell by cell.
+
+Rows keep the sheet's own numbers. Of several visible sheets the one that shows most of the
+header is taken; where two show it equally, nothing is guessed. Hidden sheets are never read.
+"""
 
 from __future__ import annotations
 
 import csv
 import datetime as dt
-import zipfile
+from itertools import islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from python_calamine import CalamineError, CalamineWorkbook, SheetVisibleEnum
 
-from datahub.errors import ArchiveBomb, FileEmpty, FileError
-from datahub.model import Dialect, Json, Table
-from datahub.validation.sniff import (
+from datahub.errors import ArchiveBomb, FileEmpty, FileError, TableUnclear
+from datahub.model import Dialect, Json, Notice, Table
+from datahub.validation.grids import check_grids, merged_in_ods
+from datahub.validation.probing import (
+    ROWS_SHOWN,
     SEARCHED_ROWS,
     Probe,
     field_names,
     header_missing,
+    renamed,
     score_header,
-    wrong_format,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _ANY: Json = {"type": "string"}
-_RATIO = 100
-_RATIO_FROM = 64 << 20
 _EXACT = 1 << 53
+_LETTERS = 26
+_LOCKED = "EncryptedPackage".encode("utf-16-le")
 
 Cell = Any  # what calamine gives: str, float, bool, date, datetime, time, timedelta
+Kind = Literal["xlsx", "xls", "ods"]
 
 
-def extract(probe: Probe) -> Table:
+class _Header(NamedTuple):
+    """Where the header stands: its row, labels, and how many of them are expected ones."""
+
+    score: int
+    row: int
+    labels: list[str]
+    rows: int = 1
+
+
+def extract(probe: Probe, kind: Kind = "xlsx") -> Table:
     """Write the sheet that carries the schema's header to the probe's copy, as CSV.
 
     Raises:
-        ArchiveBomb: the file would unpack to more than it may.
-        FileError: it is no spreadsheet, or a damaged one.
+        ArchiveBomb, SheetTooWide: it would unpack to more than it may.
+        FileError: it is no workbook, a damaged one, or one with a password.
+        TableUnclear: several visible sheets show the header equally.
         HeaderMissing: no visible sheet has the header.
 
     """
-    _measure(probe)
+    check_grids(probe, kind)
     try:
         book = CalamineWorkbook.from_path(probe.path)
-        sheets = [s.name for s in book.sheets_metadata if s.visible is SheetVisibleEnum.Visible]
-        heads = {name: _head(book, name) for name in sheets}
+        shown = {
+            s.name: s.visible is SheetVisibleEnum.Visible
+            for s in book.sheets_metadata
+            if str(s.typ) == "SheetTypeEnum.WorkSheet" or kind == "xlsx"
+        }
+        source, header, notices = _choose(probe, book, shown)
     except (CalamineError, OSError, ValueError) as error:
-        raise _damaged(probe) from error
-    expected = field_names(probe.schema)
-    sheet, row = _find_header(probe, heads, expected)
-    rows = book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
-    labels = [_text(cell, _ANY) for cell in rows[row - 1]]
+        raise _damaged(probe, kind) from error
     fields = {field["name"]: field for field in probe.schema["fields"]}
-    line = _write(Path(probe.copy), rows, row, [fields.get(x.strip(), _ANY) for x in labels])
+    known = [fields.get(label.strip(), _ANY) for label in header.labels]
+    line = _write(probe, _rows(source), header, known)
     return Table(
         path=probe.copy,
         name=probe.name,
         bytes=probe.bytes,
         sha256=probe.sha256,
-        format="xlsx",
+        format=kind,
         encoding="utf-8",
-        dialect=Dialect(header_row=row, header_line=line),
-        sheet=sheet,
+        dialect=Dialect(header_row=header.row, header_line=line),
+        sheet=source.name,
         copied=True,
+        notices=(
+            *renamed(probe, kind.upper() if not probe.name.lower().endswith(".xlsm") else "XLSX"),
+            *notices,
+            *_merged(probe, kind, source, header),
+        ),
     )
 
 
-def _damaged(probe: Probe) -> FileError:
+def _damaged(probe: Probe, kind: Kind) -> FileError:
+    with Path(probe.path).open("rb") as file:
+        locked = kind == "xls" and _LOCKED in file.read(1 << 20)
+    if locked:
+        return FileError(
+            file=probe.name,
+            reason_zh="工作簿设有打开密码。请取消密码后重新报送",
+            reason_en="the workbook is protected by a password; remove it",
+        )
     return FileError(
         file=probe.name,
         reason_zh="工作簿不完整或已损坏（可能上传中断）。请在 Excel 里打开检查，另存后重新报送",
@@ -75,72 +106,193 @@ def _damaged(probe: Probe) -> FileError:
     )
 
 
-def _measure(probe: Probe) -> None:
-    """Check the archive's own directory before anything is unpacked."""
-    try:
-        with zipfile.ZipFile(probe.path) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise _damaged(probe) from error
-    size = sum(entry.file_size for entry in entries)
-    ratio = size / max(1, sum(entry.compress_size for entry in entries))
-    if size > probe.unpacked_bytes or (size > _RATIO_FROM and ratio > _RATIO):
-        raise ArchiveBomb(file=probe.name, bytes=size, limit=probe.unpacked_bytes)
-    if not any(entry.filename == "xl/workbook.xml" for entry in entries):
-        raise wrong_format(probe, "ZIP")
+# Which sheet, which row ---------------------------------------------------------------------
 
 
-def _head(book: Any, name: str) -> list[list[Cell]]:
-    sheet = book.get_sheet_by_name(name)
-    head: list[list[Cell]] = sheet.to_python(skip_empty_area=False, nrows=SEARCHED_ROWS)
-    return head
+def _choose(
+    probe: Probe, book: Any, shown: dict[str, bool]
+) -> tuple[Any, _Header, tuple[Notice, ...]]:
+    expected = field_names(probe.schema)
+    found: dict[str, _Header] = {}
+    firsts: list[str] = []
+    sheets: dict[str, Any] = {}
+    for name, visible in shown.items():
+        sheets[name] = book.get_sheet_by_name(name)
+        head = islice(_rows(sheets[name]), SEARCHED_ROWS)
+        texts = [[_text(cell, _ANY) for cell in row] for row in head]
+        if visible:
+            firsts += [", ".join(texts[0])] if texts else []
+        header = _find_header(texts, expected)
+        if header is None:
+            del sheets[name]
+        else:
+            found[name] = header
+    best = max((h.score for name, h in found.items() if shown[name]), default=0)
+    equal = [name for name, h in found.items() if shown[name] and h.score == best]
+    hidden = [name for name, h in found.items() if not shown[name] and h.score >= best]
+    if not equal:
+        if not firsts and not hidden:
+            raise FileEmpty(file=probe.name)
+        if hidden:
+            raise header_missing(
+                probe.name, expected, f"…（隐藏的工作表“{hidden[0]}”里有 hidden sheet has it）"
+            )
+        raise header_missing(probe.name, expected, firsts[0])
+    if len(equal) > 1:
+        filled = [name for name in equal if _has_data(sheets[name], found[name])]
+        if len(filled) != 1:
+            raise TableUnclear(file=probe.name, found="、".join(equal))
+        equal = filled
+    chosen = equal[0]
+    others = [name for name, h in found.items() if shown[name] and name != chosen]
+    return sheets[chosen], found[chosen], tuple(_told(probe, chosen, found[chosen], others, hidden))
 
 
-def _find_header(
-    probe: Probe, heads: dict[str, list[list[Cell]]], expected: Sequence[str]
-) -> tuple[str, int]:
-    best, chosen = 0, None
-    for name, head in heads.items():
-        for number, cells in enumerate(head, start=1):
-            score = score_header([_text(cell, _ANY) for cell in cells], expected)
-            if score > best:
-                best, chosen = score, (name, number)
-    if chosen is not None:
-        return chosen
-    first = next((head[0] for head in heads.values() if head), None)
-    if first is None:
-        raise FileEmpty(file=probe.name)
-    raise header_missing(probe.name, expected, ", ".join(_text(c, _ANY) for c in first))
+def _rows(sheet: Any) -> Iterator[list[Cell]]:
+    """Rows from the first of the sheet on, with the empty columns on the left."""
+    start = sheet.start
+    if start is None:  # nothing in it
+        return
+    left = [""] * start[1]
+    for row in sheet.iter_rows():
+        yield left + row
 
 
-def _write(path: Path, rows: list[list[Cell]], header: int, fields: list[Json]) -> int:
+def _find_header(texts: list[list[str]], expected: Sequence[str]) -> _Header | None:
+    """Row that shows most labels; of two rows under merged cells, both together.
+
+    A header of two rows has group titles above and the labels below; a label that is merged
+    over both rows stands in the upper one.
+    """
+    best: _Header | None = None
+    for number, cells in enumerate(texts, start=1):
+        score = score_header(cells, expected)
+        if score and (best is None or score > best.score):
+            best = _Header(score, number, cells)
+    for number, (upper, lower) in enumerate(pairwise(texts), start=2):
+        width = max(len(upper), len(lower))
+        pairs = zip(upper + [""] * width, lower + [""] * width, strict=False)
+        cells = [below or above for above, below in list(pairs)[:width]]
+        score = score_header(cells, expected)
+        if best is not None and score > best.score:
+            best = _Header(score, number, cells, rows=2)
+    return best
+
+
+def _has_data(sheet: Any, header: _Header) -> bool:
+    return any(_filled(row) for n, row in enumerate(_rows(sheet), start=1) if n > header.row)
+
+
+def _told(
+    probe: Probe, chosen: str, header: _Header, others: list[str], hidden: list[str]
+) -> Iterator[Notice]:
+    if others:
+        yield Notice(
+            code="D11",
+            severity="warn",
+            zh=f"工作簿“{probe.name}”有几个工作表带表头：读取了“{chosen}”，"
+            f"没有读取“{'”“'.join(others)}”。如需一并发布，请分成几个文件报送。",
+            en=f"Several sheets of '{probe.name}' have the header: '{chosen}' was read, "
+            f"'{', '.join(others)}' was not. Hand those in as files of their own.",
+            count=len(others),
+        )
+    if hidden:
+        yield Notice(
+            code="D12",
+            severity="warn",
+            zh=f"工作簿“{probe.name}”的隐藏工作表“{'”“'.join(hidden)}”也带表头，没有读取。"
+            f"请确认公开的应是“{chosen}”；原文件不公开，但建议删除隐藏的工作表。",
+            en=f"Hidden sheets of '{probe.name}' have the header, too, and were not read: "
+            f"{', '.join(hidden)}. Make sure that '{chosen}' is the right one.",
+            count=len(hidden),
+        )
+    if header.rows > 1:
+        yield Notice(
+            code="D13",
+            severity="note",
+            zh=f"工作表“{chosen}”的表头占两行（第 {header.row - 1}、{header.row} 行），"
+            "已合并读取。",
+            en=f"The header of sheet '{chosen}' has two rows ({header.row - 1}, {header.row}); "
+            "they were read together.",
+            rows=(header.row - 1, header.row),
+        )
+
+
+def _merged(probe: Probe, kind: Kind, sheet: Any, header: _Header) -> Iterator[Notice]:
+    """Notice of merged cells below the header: only the first of them has the value."""
+    if kind == "ods":
+        count, places, rows = merged_in_ods(probe, sheet.name, header.row), "", ()
+    else:
+        ranges = [r for r in sheet.merged_cell_ranges or [] if r[0][0] + 1 > header.row]
+        count = len(ranges)
+        places = "、".join(_place(*r) for r in ranges[:ROWS_SHOWN])
+        rows = tuple(r[0][0] + 1 for r in ranges[:ROWS_SHOWN])
+    if count:
+        yield Notice(
+            code="D14",
+            severity="warn",
+            zh=f"工作表“{sheet.name}”的数据区有 {count} 处合并单元格"
+            f"（{places or '见原表'}），只有左上角一格有值，其余读作空。请取消合并并逐行填写。",
+            en=f"Sheet '{sheet.name}' has {count} merged areas among its data ({places or '…'}): "
+            "only their first cell has a value. Unmerge them and fill every row.",
+            count=count,
+            rows=rows,
+        )
+
+
+def _place(start: tuple[int, int], end: tuple[int, int]) -> str:
+    return f"{_column(start[1])}{start[0] + 1}:{_column(end[1])}{end[0] + 1}"
+
+
+def _column(number: int) -> str:
+    name = ""
+    number += 1
+    while number:
+        number, letter = divmod(number - 1, _LETTERS)
+        name = chr(ord("A") + letter) + name
+    return name
+
+
+# The copy -----------------------------------------------------------------------------------
+
+
+def _write(probe: Probe, rows: Iterator[list[Cell]], header: _Header, fields: list[Json]) -> int:
     """Write rows as CSV; return the physical line on which the header ends."""
-    last = _last_row(rows)
-    width = max((i for i, cell in enumerate(rows[header - 1], 1) if cell not in ("", None)))
-    line = 0
-    with path.open("w", encoding="utf-8", newline="") as file:
+    width = max((i for i, label in enumerate(header.labels, 1) if label), default=0)
+    line = size = blank = 0
+    with Path(probe.copy).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        for number, row in enumerate(rows[:last], start=1):
+        for number, row in enumerate(rows, start=1):
+            filled = _filled(row)
+            if not filled and number > header.row:
+                blank += 1  # Excel keeps blank formatted rows below a table: not written
+                continue
+            for _ in range(blank):
+                writer.writerow([""] * width)
+            blank = 0
             # Cells right of the header's last label are formatting leftovers unless filled.
-            cells = row[: max(width, _filled(row))] if number >= header else row
-            known = fields if number > header else []
-            texts = [_text(c, known[i] if i < len(known) else _ANY) for i, c in enumerate(cells)]
-            writer.writerow(texts)
-            if number <= header:
+            cells = row[: max(width, filled)] if number >= header.row else row
+            if number == header.row:
+                texts = header.labels[: max(width, filled)]
+            else:
+                known = fields if number > header.row else []
+                texts = [
+                    _text(c, known[i] if i < len(known) else _ANY) for i, c in enumerate(cells)
+                ]
+            size += writer.writerow(texts)
+            if size > probe.unpacked_bytes:
+                raise ArchiveBomb(file=probe.name, bytes=size, limit=probe.unpacked_bytes)
+            if number <= header.row:
                 line += 1 + sum(text.count("\n") for text in texts)
     return line
 
 
 def _filled(row: list[Cell]) -> int:
-    return max((i for i, cell in enumerate(row, 1) if cell not in ("", None)), default=0)
-
-
-def _last_row(rows: list[list[Cell]]) -> int:
-    """Number of the last row with anything in it: Excel keeps blank formatted rows below."""
-    last = len(rows)
-    while last and not _filled(rows[last - 1]):
-        last -= 1
-    return last
+    """Number of the last cell with anything in it."""
+    for number in range(len(row), 0, -1):
+        if row[number - 1] not in ("", None):
+            return number
+    return 0
 
 
 def _text(cell: Cell, field: Json) -> str:
