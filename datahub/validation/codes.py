@@ -1,6 +1,7 @@
 """Check digits of national codes: pure functions on text.
 
-Sources: GB 32100-2015 (统一社会信用代码), GB 11643-1999 (公民身份号码), ISO/IEC 7812-1 (Luhn).
+Sources: GB 32100-2015 (统一社会信用代码), GB 11714-1997 (组织机构代码), GB 11643-1999
+(公民身份号码), ISO/IEC 7812-1 (bank cards, Luhn).
 """
 
 from __future__ import annotations
@@ -11,6 +12,9 @@ import re
 _USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _USCC_WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_ORGANISATION = re.compile(r"[0-9A-Z]{8}-?[0-9X]\Z", re.ASCII)
+_ORGANISATION_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
+_CARD = re.compile(r"[0-9]{13,19}\Z", re.ASCII)
 _ID = re.compile(r"[1-9]\d{16}[0-9Xx]\Z", re.ASCII)
 
 
@@ -42,3 +46,16 @@ def is_luhn(digits: str) -> bool:
         value = int(digit) * (1 + place % 2)
         total += value - 9 if value > 9 else value  # noqa: PLR2004 - two digits are summed
     return total % 10 == 0
+
+
+def is_organisation_code(text: str) -> bool:
+    """Check a 组织机构代码 of eight characters and a check digit, with or without the hyphen."""
+    if not _ORGANISATION.match(text):
+        return False
+    pairs = zip(text[:8], _ORGANISATION_WEIGHTS, strict=True)
+    return text[-1] == "0123456789X"[-sum(int(c, 36) * w for c, w in pairs) % 11]
+
+
+def is_bank_card(text: str) -> bool:
+    """Check a bank card number: 13 to 19 digits, the last of them after Luhn."""
+    return bool(_CARD.match(text)) and is_luhn(text)
