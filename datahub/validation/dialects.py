@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from datahub.errors import QuoteOpen
-from datahub.model import Dialect, Notice
+from datahub.model import Dialect, Notice, Table
 from datahub.validation.probing import (
     MAX_COLUMNS,
     SEARCHED_ROWS,
@@ -83,6 +83,14 @@ def _records(text: str, delimiter: str, quote: str) -> Iterator[tuple[int, int, 
             yield number, reader.line_num, cells
     except csv.Error:  # this dialect does not fit; another one may
         return
+
+
+def header_of(table: Table) -> list[str]:
+    """Labels of a table's header row."""
+    dialect = table.dialect
+    with Path(table.path).open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file, delimiter=dialect.delimiter, quotechar=dialect.quote_char)
+        return next(islice(reader, dialect.header_row - 1, None), [])
 
 
 def inspect(probe: Probe, path: str, dialect: Dialect) -> tuple[Notice, ...]:

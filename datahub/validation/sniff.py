@@ -10,9 +10,11 @@ import re
 import shutil
 from pathlib import Path
 
+import msgspec
+
 from datahub.errors import FileEmpty
 from datahub.model import Notice, Struct, Table
-from datahub.validation.dialects import find_dialect, inspect
+from datahub.validation.dialects import find_dialect, header_of, inspect
 from datahub.validation.encodings import HEAD, Found, find_encoding, read_head, to_utf8
 from datahub.validation.probing import (
     Probe,
@@ -64,6 +66,15 @@ def sniff(probe: Probe) -> Table:
         FileError: a subclass says what is wrong with the file, where, and what would be right.
 
     """
+    from datahub.validation.damage import find_damage
+
+    table = _read(probe)
+    fields = {field["name"]: field for field in probe.schema["fields"]}
+    damage = find_damage(table.path, table.dialect, header_of(table), fields)
+    return msgspec.structs.replace(table, notices=table.notices + damage)
+
+
+def _read(probe: Probe) -> Table:
     head = read_head(probe)
     found = _binary(head)
     if found in ("ZIP/XLSX", "gzip"):
@@ -101,7 +112,7 @@ def _packed(probe: Probe, found: str) -> Table:
         raise wrong_format(probe, kind)
     inner, notices = archives.unpack(probe, kind)
     try:
-        table = sniff(inner)
+        table = _read(inner)
         return _outer(probe, table, notices)
     finally:
         Path(inner.path).unlink(missing_ok=True)
@@ -109,20 +120,10 @@ def _packed(probe: Probe, found: str) -> Table:
 
 def _outer(probe: Probe, table: Table, notices: tuple[Notice, ...]) -> Table:
     """The table of an archive's member, told as that of the file its owner knows."""
-    path = table.path
-    if path != probe.copy:  # the member is plain UTF-8 itself
-        shutil.move(path, probe.copy)
-    return Table(
-        path=probe.copy,
-        name=probe.name,
-        bytes=probe.bytes,
-        sha256=probe.sha256,
-        format=table.format,
-        encoding=table.encoding,
-        dialect=table.dialect,
-        sheet=table.sheet,
-        copied=True,
-        notices=notices + table.notices,
+    if table.path != probe.copy:  # the member is plain UTF-8 itself
+        shutil.move(table.path, probe.copy)
+    return msgspec.structs.replace(
+        table, path=probe.copy, name=probe.name, copied=True, notices=notices + table.notices
     )
 
 
