@@ -6,6 +6,8 @@ read by columns. Row numbers are those of the report; a sample is short and mask
 
 from __future__ import annotations
 
+import csv as py_csv
+import io
 import re
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -18,7 +20,7 @@ from pyarrow import csv
 
 from datahub.model import Json, Notice
 from datahub.validation.common import COMMON
-from datahub.validation.probing import ROWS_SHOWN, excerpt
+from datahub.validation.probing import ROWS_SHOWN, excerpt, mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -26,12 +28,14 @@ if TYPE_CHECKING:
     from datahub.model import Dialect
 
 _CHUNK = 1 << 20
+_HEAD = 1 << 16
 _BLOCK = 4 << 20
 _AT_ONCE = 4
 _LOOKED_PIECES = 16
 _NUMBERS = ("integer", "number")
 _CODES = ("string", "integer")
 _MEASURED = ("integer", "number", "date", "datetime", "time", "year", "yearmonth")
+_LONG_NUMBER = 7
 _SENSE = 0.3  # share of common characters that makes a reading plausible
 
 # Three bytes of UTF-8 read as Latin-1 or Windows-1252: å®œ for 宜.
@@ -161,6 +165,16 @@ _KINDS = (
     ),
 )
 
+_LOST_ZEROS = _Kind(
+    "Q20",
+    "",
+    lambda _field: False,
+    "位数不够的编码，像是丢了开头的 0",
+    "codes that are too short and seem to have lost leading zeros",
+    "请把该列设为文本格式，从源系统重新导出",
+    "format the column as text and export it again",
+)
+
 
 def find_damage(
     path: str, dialect: Dialect, labels: Sequence[str], fields: dict[str, Json]
@@ -169,19 +183,57 @@ def find_damage(
 
     Rows of another width than the header's are left to the validation.
     """
-    if not labels or not _is_suspicious(path):
-        return ()
     columns = [fields.get(label.strip(), {"name": label.strip()}) for label in labels]
+    kinds = [_kinds_of(field) for field in columns]
+    if not labels or not (_has_short(path, dialect, columns) or _is_suspicious(path)):
+        return ()
     hits: dict[tuple[int, _Kind], _Hits] = {}
     for first, skipped, batch in _batches(path, dialect, len(labels)):
-        for number, (field, cells) in enumerate(zip(columns, batch.columns, strict=True)):
-            for kind in _KINDS:
-                if kind.applies(field):
-                    for offset, text in _matches(kind, cells):
-                        found = hits.setdefault((number, kind), _Hits())
-                        found.add(_row(first + offset, skipped), text)
+        for number, cells in enumerate(batch.columns):
+            for kind in kinds[number]:
+                for offset, text in _matches(kind, cells):
+                    found = hits.setdefault((number, kind), _Hits())
+                    found.add(_row(first + offset, skipped), text)
     order = sorted(hits.items(), key=lambda hit: (hit[0][0], hit[0][1].code))
     return tuple(_notice(columns[number], kind, found) for (number, kind), found in order)
+
+
+def _kinds_of(field: Json) -> list[_Kind]:
+    kinds = [kind for kind in _KINDS if kind.applies(field)]
+    length = code_length(field)
+    if length:
+        kinds.append(_LOST_ZEROS._replace(pattern=f"^[0-9]{{1,{length - 1}}}$"))
+    return kinds
+
+
+def code_length(field: Json) -> int:
+    """Digits that every code of a text field has, by its pattern or its length; else 0."""
+    constraints = field.get("constraints", {})
+    if _kind(field) != "string":
+        return 0
+    fixed = re.fullmatch(r"\^?(?:\\d|\[0-9\])\{(\d+)\}\$?", constraints.get("pattern", ""))
+    if fixed:
+        return int(fixed[1])
+    same = constraints.get("minLength") == constraints.get("maxLength")
+    return int(constraints["minLength"]) if same and "minLength" in constraints else 0
+
+
+def _has_short(path: str, dialect: Dialect, columns: list[Json]) -> bool:
+    """Whether the first rows show digits shorter than their code: it concerns whole columns."""
+    lengths = {i: n for i, field in enumerate(columns) if (n := code_length(field))}
+    if not lengths:
+        return False
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        head = io.StringIO(file.read(_HEAD), newline="")
+    rows = py_csv.reader(head, delimiter=dialect.delimiter, quotechar=dialect.quote_char)
+    try:
+        return any(
+            i < len(row) and 0 < len(row[i]) < n and row[i].isdecimal()
+            for row in islice(rows, dialect.header_row, None)
+            for i, n in lengths.items()
+        )
+    except py_csv.Error:
+        return False
 
 
 class _Hits:
@@ -195,7 +247,9 @@ class _Hits:
     def add(self, row: int, text: str) -> None:
         """Count a cell; keep the first few places and one sample."""
         self.count += 1
-        self.sample = self.sample or excerpt(text, 12)
+        if not self.sample:
+            long = sum(c.isdecimal() for c in text) >= _LONG_NUMBER  # may be a person's
+            self.sample = mask(text) if long else excerpt(text, 12)
         if len(self.rows) < ROWS_SHOWN:
             self.rows.append(row)
 
@@ -212,7 +266,7 @@ def _is_suspicious(path: str) -> bool:
             looks = [pool.submit(_has_any, piece, _ANYTHING) for piece in some]
             slow = some if number < _LOOKED_PIECES else some[:1]
             looks += [pool.submit(_has_any, piece, _GBK_LONG) for piece in slow]
-            if any([look.result() for look in looks]):
+            if any(look.result() for look in looks):
                 return True
             number += len(some)
     return False

@@ -115,3 +115,8 @@ def check_columns(probe: Probe, columns: int, line: int = 1) -> None:
 def excerpt(text: str, most: int = 24) -> str:
     """Short printable piece of a text."""
     return "".join(c if c.isprintable() else " " for c in text[:most]).strip()
+
+
+def mask(text: str) -> str:
+    """Show enough to recognise the kind, not the value."""
+    return text[:3] + "*" * max(0, len(text) - 5) + text[-2:]

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import pyarrow.compute as pc
 
-from datahub.model import Finding, Json, Table
+from datahub.model import Finding, Json
 from datahub.validation.codes import is_citizen_id, is_credit_code, is_luhn
+from datahub.validation.probing import mask
 from datahub.validation.reading import Slot
 from datahub.validation.typed import texts
 
@@ -26,6 +26,9 @@ _FEW_ROWS = 10
 _STRONG_SHARE = 0.05
 _SEPARATED = re.compile(r"(?<=\d)[ \-·–—](?=\d)")
 _CANDIDATE = "[0-9０-９][0-9０-９ \\-·Xx－–—\u3000\u00a0]{9}|\ufffd|锟斤拷"
+_WIDE_TABLE = 4  # columns from which on a line with as many delimiters is surely a row
+_KEPT_DIGITS, _FEW_ROUNDED, _ROUNDED_SHARE = 15, 3, 0.9
+_WARNINGS = ("Q13", "Q14", "Q17")
 _HINT_CARD = re.compile("卡号|账号|帐号|银行|card|account", re.IGNORECASE)
 
 Severity = Literal["block", "warn", "note"]
@@ -93,6 +96,23 @@ RULES = (
     ),
 )
 
+SWALLOWED = Rule(
+    "Q17",
+    "被并进一格的几行（引号开在一行、合在另一行）",
+    "whole rows in one cell (a quote opened in one row and closed in another)",
+    re.compile(""),
+    lambda _text: True,
+    "请核对引号，单元格内的引号要写两次",
+)
+ROUNDED = Rule(
+    "Q14",
+    "只保留了 15 位有效数字的编码（末尾变成 0）",
+    "codes rounded to 15 digits (the last ones became zeros)",
+    re.compile(""),
+    lambda _text: True,
+    "请把该列设为文本格式，从源系统重新导出",
+)
+
 
 def screen(job: tuple[Slot, ...]) -> list[Finding]:
     """Return the findings over all tables, per resource, column and rule."""
@@ -101,12 +121,14 @@ def screen(job: tuple[Slot, ...]) -> list[Finding]:
         hits: dict[tuple[int, Rule], _Hits] = {}
         rows = _scan(slot, hits)
         fields = slot.schema["fields"]
+        told = {(notice.field, notice.code) for table in slot.tables for notice in table.notices}
         findings += [
             _finding(slot.name, fields[column], rule, found, rows)
             for (column, rule), found in sorted(hits.items(), key=lambda h: (h[0][0], h[0][1].code))
+            if (fields[column]["name"], rule.code) not in told
         ]
         findings += _few_rows(slot.name, rows)
-        findings += [_open_quote(slot.name, t) for t in slot.tables if has_open_quote(t)]
+        findings += _noticed(slot)
     return findings
 
 
@@ -126,13 +148,45 @@ class _Hits:
 def _scan(slot: Slot, hits: dict[tuple[int, Rule], _Hits]) -> int:
     rows = 0
     names = [field["name"] for field in slot.schema["fields"]]
-    for _table, first, batch in texts(names, slot.tables):
+    for table, first, batch in texts(names, slot.tables):
         rows += batch.num_rows
         for column, cells in enumerate(batch.columns):
             for offset, text in _candidates(cells):
                 for rule, found in matches(text):
                     hits.setdefault((column, rule), _Hits()).add(first + offset, found)
+            for offset, text in swallowed(cells, table.dialect.delimiter, len(names)):
+                hits.setdefault((column, SWALLOWED), _Hits()).add(first + offset, text)
+            for offset, text in rounded(cells, slot.schema["fields"][column]):
+                hits.setdefault((column, ROUNDED), _Hits()).add(first + offset, text)
     return rows
+
+
+def swallowed(cells: Any, delimiter: str, width: int) -> Iterator[tuple[int, str]]:
+    """Cells that hold whole rows: a quotation mark opened in one and closed in a later one."""
+    where = pc.indices_nonzero(pc.match_substring(cells, "\n"))
+    for offset, text in zip(where.to_pylist(), cells.take(where).to_pylist(), strict=True):
+        rows = sum(line.count(delimiter) >= width - 1 for line in text.splitlines())
+        if rows >= (1 if width >= _WIDE_TABLE else 2) and width > 1:
+            yield offset, text
+
+
+def rounded(cells: Any, field: Json) -> Iterator[tuple[int, str]]:
+    """Codes of which a spreadsheet kept 15 digits and made the rest zeros (IEEE 754 doubles).
+
+    Only where nearly all long codes of the batch end so: a single one may be right.
+    """
+    if field.get("type", "string") != "string" or not len(cells):
+        return
+    if (pc.max(pc.binary_length(cells)).as_py() or 0) <= _KEPT_DIGITS:
+        return
+    zeros = pc.match_substring_regex(cells, r"^[1-9][0-9]{14}0{2,5}$")
+    found = pc.sum(zeros).as_py() or 0
+    if found < _FEW_ROUNDED:
+        return
+    codes = pc.sum(pc.match_substring_regex(cells, "^[0-9]{16,20}$")).as_py()
+    if found >= _ROUNDED_SHARE * codes:
+        where = pc.indices_nonzero(zeros)
+        yield from zip(where.to_pylist(), cells.take(where).to_pylist(), strict=True)
 
 
 def _candidates(cells: Any) -> Iterator[tuple[int, str]]:
@@ -153,14 +207,9 @@ def matches(text: str) -> Iterator[tuple[Rule, str]]:
                 break
 
 
-def mask(text: str) -> str:
-    """Show enough to recognise the kind, not the value."""
-    return text[:3] + "*" * max(0, len(text) - 5) + text[-2:]
-
-
 def severity(rule: Rule, field: Json, count: int, rows: int) -> Severity:
     """Weigh a finding: one number that happens to check is weak, a column of them is strong."""
-    if rule.code == "Q13":
+    if rule.code in _WARNINGS:
         return "warn"
     label = f"{field['name']} {field.get('title', '')}"
     strong = count / max(1, rows) >= _STRONG_SHARE
@@ -189,29 +238,23 @@ def _finding(resource: str, field: Json, rule: Rule, hits: _Hits, rows: int) -> 
     )
 
 
-def has_open_quote(table: Table) -> bool:
-    """Whether quotes do not pair up: one that is not closed swallows what follows it."""
-    quote, count = table.dialect.quote_char.encode(), 0
-    with Path(table.path).open("rb") as file:
-        while chunk := file.read(1 << 20):
-            count += chunk.count(quote)
-    return count % 2 == 1
-
-
-def _open_quote(resource: str, table: Table) -> Finding:
-    quote = table.dialect.quote_char
-    return Finding(
-        rule="Q17",
-        severity="warn",
-        resource=resource,
-        field="",
-        count=1,
-        rows=(),
-        sample="",
-        zh=f"文件“{table.name}”的引号 {quote} 不成对，可能没有闭合，后面的行会被并进一个单元格。"
-        "请核对行数。",
-        en=f"Quotes in '{table.name}' do not pair up; rows after an open quote may be swallowed.",
-    )
+def _noticed(slot: Slot) -> list[Finding]:
+    """What stage detect noticed about the tables, once for each file."""
+    return [
+        Finding(
+            rule=notice.code,
+            severity=notice.severity,
+            resource=slot.name,
+            field=notice.field,
+            count=notice.count,
+            rows=notice.rows,
+            sample=notice.sample,
+            zh=notice.zh,
+            en=notice.en,
+        )
+        for table in slot.tables
+        for notice in table.notices
+    ]
 
 
 def _few_rows(resource: str, rows: int) -> list[Finding]:
