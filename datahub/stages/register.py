@@ -23,7 +23,7 @@ from datahub.guard.text import check_name
 from datahub.model import Json, Openness, Struct
 from datahub.store import audit, records
 from datahub.validation.codes import is_credit_code
-from datahub.validation.judge import check_package, check_schema
+from datahub.validation.metadata import check_package, check_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

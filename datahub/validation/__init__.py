@@ -1,4 +1,23 @@
 """The table-schema engine: read a file as a table, judge it, and give its typed columns.
 
-Everything here that reads bytes from outside runs in a child of `datahub.guard.process`.
+Everything here that reads bytes from outside runs in a child of `datahub.guard.process`; as a
+library, `validate` judges a table in the process that calls it.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datahub.validation.library import validate
+
+__all__ = ["validate"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the library on its first use only: the stages' children do not need it."""
+    if name == "validate":
+        from datahub.validation.library import validate
+
+        return validate
+    raise AttributeError(name)

@@ -4,6 +4,7 @@ A rule becomes a plan over `base`, which has the row number as `r` and the rule'
 `c1`…: names of fields stand quoted in one place, constants are bound. Instants are compared as
 microseconds since 1970, so that the session's time zone never matters.
 """
+# ruff: noqa: S608 - built of parts that `Query` quoted and bound
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ from datahub.validation.rules.kinds import (
     zone_of,
 )
 from datahub.validation.rules.plans import PLANS
-from datahub.validation.rules.query import Missing, Query
+from datahub.validation.rules.query import Missing, Plan, Query
 from datahub.validation.rules.text import Words, right, told
 
 if TYPE_CHECKING:
@@ -87,21 +88,42 @@ def _run(query: Query, rule: Rule, kept: int) -> RuleResult:
     except Missing as missing:
         return _result(rule, words, told=missing.words(rule), skipped=True)
     shown = [query.shown(name) for name in plan.shown or names_of(rule)]
-    counts = f"count(*) FILTER ({plan.applies}), count(*) FILTER ({plan.applies} AND {plan.wrong})"
-    ((checked, count, hinted),) = query.fetch(plan, f"{counts}, {plan.hint}")
-    found: list[Any] = []
-    if count:
-        columns = ", ".join(["r", plan.other or "NULL", *(column for _, column, _ in shown)])
-        bad = f"WHERE {plan.applies} AND {plan.wrong} ORDER BY r LIMIT {int(kept)}"
-        found = query.fetch(plan, columns, bad)
-    rows = tuple(int(row[0]) for row in found)
-    samples = tuple(_sample(rule, shown, row) for row in found[:SAMPLES])
-    zh, en = told(rule, words, checked, count, rows, samples[0] if samples else "")
-    if hinted:
-        zh, en = f"{zh}其中 {hinted} 行的经纬度像是写反了。", f"{en} {hinted} seem to be swapped."
+    checked, count, mistaken, rows = _counted(query, plan, kept)
+    samples = tuple(_sample(rule, shown, row) for row in _samples(query, plan, shown, rows))
+    zh, en = told(rule, words, checked, count, rows, samples)
+    if mistaken:
+        zh = f"{zh}其中 {mistaken} 行的经纬度像是写反了。"
+        en = f"{en} In {mistaken} of them longitude and latitude seem to be swapped."
     return _result(
-        rule, words, told=(zh, en), checked=checked, count=count, rows=rows, samples=samples
+        rule, words, told=(zh, en), checked=checked, count=count, rows=rows[:kept], samples=samples
     )
+
+
+def _counted(query: Query, plan: Plan, kept: int) -> tuple[int, int, int, tuple[int, ...]]:
+    """Rows that a rule applies to, that break it, that look swapped; numbers of the first."""
+    most = max(kept, SAMPLES)
+    flags = {
+        "applies": plan.applies,
+        "bad": f"{plan.applies} AND {plan.wrong}",
+        "mistaken": f"{plan.applies} AND {plan.wrong} AND {plan.mistake}",
+    }
+    listed = ", ".join(f"{flag} AS {name}" for name, flag in flags.items())
+    source = f"(SELECT r, {listed} FROM {plan.source})"
+    counts = ", ".join(f"count(*) FILTER ({name})" for name in flags)
+    found = query.fetch(source, f"{counts}, min(r, {most}) FILTER (bad)")
+    ((checked, count, mistaken, rows),) = found
+    return checked, count, mistaken, tuple(rows or ())
+
+
+def _samples(
+    query: Query, plan: Plan, shown: Sequence[tuple[str, str, Json]], rows: Sequence[int]
+) -> list[Any]:
+    if not rows:
+        return []
+    columns = ", ".join(["r", plan.other or "NULL", *(column for _, column, _ in shown)])
+    few = f"r <= {int(rows[min(len(rows), SAMPLES) - 1])}"
+    rest = f"WHERE {plan.applies} AND {plan.wrong} AND {few} ORDER BY r LIMIT {SAMPLES}"
+    return query.fetch(plan.source, columns, rest, only=few if plan.alone else "true")
 
 
 def _result(rule: Rule, words: Words, *, told: Words, **found: Any) -> RuleResult:
@@ -128,7 +150,9 @@ def _sample(rule: Rule, shown: Sequence[tuple[str, str, Json]], row: Sequence[An
 
 
 def _told(value: Any, field: Json, *, personal: bool) -> str:
-    from datahub.validation.screening import mask, matches  # pyarrow: only where there is a breach
+    # Heavy, and needed only where a rule is broken.
+    from datahub.validation.probing import mask
+    from datahub.validation.screening import matches
 
     if value is None:
         return ""

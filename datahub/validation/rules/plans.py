@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from datahub.model import Json
-from datahub.validation.rules.digits import is_right
+from datahub.validation.rules.digits import check_sum
 from datahub.validation.rules.kinds import (
     Absent,
     CheckDigit,
@@ -149,31 +149,35 @@ def _no_overlap(query: Query, rule: NoOverlap) -> Plan:
     )
     op = ">" if rule.half_open else ">="
     wrong = f"coalesce(latest {op} since, latest IS NOT NULL)"
-    return Plan("true", wrong, source, other="other")
+    return Plan("true", wrong, source, other="other", alone=False)
 
 
 def _check_digit(query: Query, rule: CheckDigit) -> Plan:
     column = query.column(rule.field)
     applies = both([*query.conditions(rule), *filled(column)])
-    return Plan(applies, f"NOT {is_right(rule.code, column)}")
+    found = check_sum(rule.code, column)
+    # Sum and number are columns, so that they are computed once: AND and coalesce repeat terms.
+    numbered = f"SELECT *, {found.number} AS number FROM base"
+    source = f"(SELECT *, {found.sum} AS total FROM ({numbered}))"
+    return Plan(applies, f"NOT {found.right(column, 'total')}", source)
 
 
 def _within(query: Query, rule: Within) -> Plan:
-    x, y = (query.operand(name, "DOUBLE") for name in (rule.lon, rule.lat))
-    applies = both([*query.conditions(rule), *filled(x, y)])
+    lon, lat = (query.operand(name, "DOUBLE") for name in (rule.lon, rule.lat))
+    query.parts.append(f"places AS (SELECT *, {lon} AS x, {lat} AS y FROM base)")
+    applies = both([*query.conditions(rule), *filled("x", "y")])
     if rule.bbox is not None:
-        edges, source, held = rule.bbox, "base", ""
+        edges, source, held = rule.bbox, "places", ""
     else:
-        edges, source = _region(query, rule, x, y)
+        edges, source = _region(query, rule)
         held = " AND held"
     west, south, east, north = (query.bind(edge) for edge in edges)
-    wrong = f"NOT ({x} BETWEEN {west} AND {east} AND {y} BETWEEN {south} AND {north}{held})"
-    swapped = f"{y} BETWEEN {west} AND {east} AND {x} BETWEEN {south} AND {north}"
-    hint = f"count(*) FILTER ({applies} AND {wrong} AND {swapped})"
-    return Plan(applies, wrong, source, hint=hint)
+    wrong = f"NOT (x BETWEEN {west} AND {east} AND y BETWEEN {south} AND {north}{held})"
+    swapped = f"y BETWEEN {west} AND {east} AND x BETWEEN {south} AND {north}"
+    return Plan(applies, wrong, source, mistake=swapped)
 
 
-def _region(query: Query, rule: Within, x: str, y: str) -> tuple[Box, str]:
+def _region(query: Query, rule: Within) -> tuple[Box, str]:
     """Box and source of a region: rays eastward cross its border an odd number of times inside.
 
     Edges are looked up by bands of latitude; what lies on the border is inside.
@@ -203,15 +207,16 @@ def _region(query: Query, rule: Within, x: str, y: str) -> tuple[Box, str]:
     beside = "y BETWEEN least(y1, y2) AND greatest(y1, y2)"
     east = "y < greatest(y1, y2) AND x < x1 + (y - y1) / (y2 - y1) * (x2 - x1)"
     odd = f"count(*) FILTER ({east}) % 2 = 1"
-    box = f"{y} BETWEEN {query.bind(south)} AND {query.bind(max(ys))}"
+    box = f"y BETWEEN {query.bind(south)} AND {query.bind(max(ys))}"
     query.parts += [
         f"edges AS (SELECT {names})",
-        f"points AS (SELECT DISTINCT {x} AS x, {y} AS y FROM base WHERE {box})",
+        f"points AS (SELECT DISTINCT x, y FROM places WHERE {box})",
         f"near AS (SELECT * FROM points JOIN edges ON band = {band} WHERE {beside})",
         f"inside AS (SELECT x, y FROM near GROUP BY x, y HAVING bool_or({on}) OR {odd})",
     ]
-    joined = f"base LEFT JOIN inside ON inside.x = {x} AND inside.y = {y}"
-    source = f"(SELECT base.*, inside.x IS NOT NULL AS held FROM {joined})"
+    source = (
+        "(SELECT places.*, inside.x IS NOT NULL AS held FROM places LEFT JOIN inside USING (x, y))"
+    )
     return (min(xs), south, max(xs), max(ys)), source
 
 
@@ -227,7 +232,7 @@ def _fresh(query: Query, rule: Fresh) -> Plan:
     chosen = ", ".join([f"arg_max(r, {column}) AS r, max({column}) AS {column}", *groups])
     grouped = f" GROUP BY {', '.join(groups)}" if groups else ""
     source = f"(SELECT {chosen} FROM base WHERE {past}{grouped})"
-    return Plan(f"{column} IS NOT NULL", f"({value} < {oldest})", source)
+    return Plan(f"{column} IS NOT NULL", f"({value} < {oldest})", source, alone=False)
 
 
 def _day_start(day: dt.date, field: Json) -> Any:

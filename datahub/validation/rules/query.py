@@ -49,7 +49,8 @@ class Plan(NamedTuple):
     wrong: str
     source: str = "base"
     shown: tuple[str, ...] = ()
-    hint: str = "0"  # how many of the wrong ones look like the usual mistake
+    mistake: str = "false"  # wrong ones where this holds look like the usual mistake
+    alone: bool = True  # each row is judged without the other ones
     other: str = ""  # number of the row that a wrong one clashes with
 
 
@@ -70,12 +71,13 @@ class Query:
         self._values: dict[str, Any] = {}
         self.parts: list[str] = []
 
-    def fetch(self, plan: Plan, columns: str, rest: str = "") -> list[Any]:
-        """Rows of a plan's source."""
+    def fetch(self, source: str, columns: str, rest: str = "", only: str = "true") -> list[Any]:
+        """Rows of a source over `base`, or over some rows of it only."""
         named = [f"{_quote(name)} AS {short}" for name, short in self._columns.items()]
         base = f"SELECT {', '.join([f'{_quote(ROW)} AS r', *named])} FROM {_quote(self._views[''])}"
+        base = f"SELECT * FROM ({base}) WHERE {only}"
         parts = ", ".join([f"base AS ({base})", *self.parts])
-        sql = f"WITH {parts} SELECT {columns} FROM {plan.source} {rest}"
+        sql = f"WITH {parts} SELECT {columns} FROM {source} {rest}"
         return self._db.execute(sql, self._values).fetchall()
 
     def bind(self, value: Any) -> str:

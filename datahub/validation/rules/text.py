@@ -86,7 +86,12 @@ def right(rule: Rule, fields: Fields, today: dt.date) -> Words:
 
 
 def told(
-    rule: Rule, right: Words, checked: int, count: int, rows: Sequence[int], sample: str
+    rule: Rule,
+    right: Words,
+    checked: int,
+    count: int,
+    rows: Sequence[int],
+    samples: Sequence[str],
 ) -> Words:
     """Say how a rule came out: where it is broken, or that it is kept."""
     zh, en = (f"{rule.title}：" if rule.title else ""), f"{rule.name}: "
@@ -99,8 +104,8 @@ def told(
     place_zh = f"第 {'、'.join(map(str, shown))} 行{'等' if more else ''}"
     place_en = f"{'first in rows' if more else 'rows'} {', '.join(map(str, shown))}"
     return (
-        f"{zh}{count} 处不符合（{place_zh}；例：{sample}）。{right[0]}。",
-        f"{en}{count} of {checked} rows break it ({place_en}; for example {sample}): {right[1]}.",
+        f"{zh}{count} 处不符合（{place_zh}；例：{samples[0]}）。{right[0]}。",
+        f"{en}{count} of {checked} rows break it ({place_en}; such as {samples[0]}): {right[1]}.",
     )
 
 

@@ -1,0 +1,218 @@
+"""Unique values, primary and foreign keys of a table over all of its rows.
+
+Stand-ins of the values (`Column.key`) go to DuckDB, which tells the rows that may repeat one; those
+few are read again and compared as frictionless compares them. Foreign keys are an exact anti-join.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from datahub.validation.columns import NEVER
+from datahub.validation.ledger import ROW_PLACE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from datahub.validation.columns import Column, Judged
+    from datahub.validation.ledger import Ledger
+
+_BLANK_KEY = 'cells composing the primary keys are all "None"'
+
+
+@dataclass(frozen=True)
+class Key:
+    """A primary key or a unique field: which columns, by position."""
+
+    columns: tuple[Column, ...]
+    primary: bool
+    table: str
+
+    def value(self, cells: Sequence[str | None]) -> Any:
+        """Parsed value as frictionless remembers it; None when there is nothing to compare."""
+        found = tuple(c.verdict(t).value for c, t in zip(self.columns, cells, strict=True))
+        if set(found) == {None} or any(value != value for value in found):
+            return None  # NaN is not even the same as itself
+        return found
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A foreign key: its columns here, the resource it refers to, and the columns there."""
+
+    columns: tuple[Column, ...]
+    source: str
+    source_names: tuple[str, ...]
+    table: str
+
+
+class Keys:
+    """All keys of one table."""
+
+    def __init__(self, unique: list[Key], foreign: list[Foreign], ledger: Ledger) -> None:
+        self.unique, self.foreign, self._ledger = unique, foreign, ledger
+        for key in unique:
+            ledger.db.execute(f"CREATE TABLE {key.table} (row BIGINT, h UBIGINT)")
+        for key in foreign:
+            names = ", ".join(f"k{i} VARCHAR" for i in range(len(key.columns)))
+            ledger.db.execute(f"CREATE TABLE {key.table} (row BIGINT, {names})")
+
+    def add(self, rows: pa.Array, judged: Mapping[int, Judged]) -> None:
+        """Take the keys of one batch; `judged` by column number."""
+        for key in self.unique:
+            parts = [column.key(judged[column.number]) for column in key.columns]
+            self._add_unique(key, rows, parts)
+        for key in self.foreign:
+            parts = [column.exact_key(judged[column.number]) for column in key.columns]
+            self._insert(key.table, rows, parts, "row, " + _names(parts))
+
+    def add_row(self, row: int, cells: Sequence[str | None]) -> None:
+        """Take the keys of one ragged row (None: no such cell)."""
+        rows = pa.array([row], pa.int64())
+        for key in self.unique:
+            given = [column.verdict(cells[column.number - 1]).value for column in key.columns]
+            parts = [column.key_array(v) for column, v in zip(key.columns, given, strict=True)]
+            self._add_unique(key, rows, parts)
+        for key in self.foreign:
+            parts = [column.exact_array(cells[column.number - 1]) for column in key.columns]
+            self._insert(key.table, rows, parts, "row, " + _names(parts))
+
+    def _add_unique(self, key: Key, rows: pa.Array, parts: list[pa.Array]) -> None:
+        if key.primary:
+            self._note_blank(rows, parts)
+        self._insert(key.table, rows, parts, f"row, hash({_names(parts)})")
+
+    def _note_blank(self, rows: pa.Array, parts: list[pa.Array]) -> None:
+        blank = parts[0].is_null()
+        for part in parts[1:]:
+            blank = pc.and_(blank, part.is_null())
+        for row in rows.filter(blank).to_pylist():
+            self._ledger.add(row, ROW_PLACE + 1, "primary-key", note=_BLANK_KEY)
+
+    def _insert(self, table: str, rows: pa.Array, parts: list[pa.Array], what: str) -> None:
+        """Insert rows of which at least one part is there."""
+        names = [f"k{i}" for i in range(len(parts))]
+        batch = pa.RecordBatch.from_arrays([rows, *parts], names=["row", *names])  # noqa: F841 - read by the query
+        self._ledger.db.execute(
+            f"INSERT INTO {table} SELECT {what} FROM batch"
+            f" WHERE {' OR '.join(f'{name} IS NOT NULL' for name in names)}"
+        )
+
+    # Repeated keys ------------------------------------------------------------------------
+
+    def repeated(self) -> list[Key]:
+        """Keys of which some rows may be the same; their row numbers are in `<table>_again`."""
+        found = []
+        for key in self.unique:
+            self._ledger.db.execute(
+                f"CREATE OR REPLACE TABLE {key.table}_again AS SELECT row, h FROM {key.table}"
+                f" SEMI JOIN (SELECT h FROM {key.table} GROUP BY h HAVING count(*) > 1) USING (h)"
+            )
+            names = ", ".join(f"c{i} VARCHAR" for i in range(len(key.columns)))
+            self._ledger.db.execute(
+                f"CREATE OR REPLACE TABLE {key.table}_cells (row BIGINT, h UBIGINT, {names})"
+            )
+            (count,) = self._ledger.db.execute(f"SELECT count(*) FROM {key.table}_again").fetchone() or (0,)  # fmt: skip
+            if count:
+                found.append(key)
+        return found
+
+    def take(self, key: Key, rows: pa.Array, texts: list[pa.Array]) -> None:
+        """Keep the cells of those of these rows that may be repeated."""
+        names = [f"c{i}" for i in range(len(texts))]
+        batch = pa.RecordBatch.from_arrays([rows, *texts], names=["row", *names])  # noqa: F841
+        self._ledger.db.execute(
+            f"INSERT INTO {key.table}_cells SELECT a.row, a.h, {', '.join(names)}"
+            f" FROM {key.table}_again a JOIN batch USING (row)"
+        )
+
+    def judge_repeated(self, key: Key) -> None:
+        """Compare the rows that were taken, group by group, in row order."""
+        seen: dict[Any, int] = {}
+        group = None
+        for row, h, *cells in self._taken(key):
+            if h != group:
+                group = h
+                seen.clear()
+            value = key.value(cells)
+            if value is None:
+                continue
+            before = seen.get(value)
+            seen[value] = row
+            if before:
+                self._note_repeated(key, row, before, value)
+
+    def _taken(self, key: Key) -> Iterator[tuple[Any, ...]]:
+        cursor = self._ledger.db.cursor()
+        cursor.execute(f"SELECT * FROM {key.table}_cells ORDER BY h, row")
+        while found := cursor.fetchmany(10_000):
+            yield from found
+
+    def _note_repeated(self, key: Key, row: int, before: int, value: tuple[Any, ...]) -> None:
+        note = f"the same as in the row at position {before}"
+        if key.primary:
+            self._ledger.add(row, ROW_PLACE + 1, "primary-key", note=note, other=before,
+                             cell=", ".join(map(str, value)))  # fmt: skip
+        else:
+            (column,) = key.columns
+            self._ledger.add(row, ROW_PLACE, "unique-error", field=column.name,
+                             cell=str(value[0]), note=note, other=before)  # fmt: skip
+
+    # Foreign keys -------------------------------------------------------------------------
+
+    def add_source(
+        self, key: Foreign, parts: Sequence[pa.Array], texts: Sequence[pa.Array]
+    ) -> None:
+        """Take exact keys that may be referred to, with the texts they stand in."""
+        names = [f"k{i}" for i in range(len(parts))]
+        told = [f"t{i}" for i in range(len(parts))]
+        self._ledger.db.execute(
+            f"CREATE TABLE IF NOT EXISTS {key.table}_source ("
+            + ", ".join(f"{name} VARCHAR" for name in names + told) + ")"
+        )  # fmt: skip
+        batch = pa.RecordBatch.from_arrays([*parts, *texts], names=names + told)  # noqa: F841
+        picked = ", ".join(f"any_value({name})" for name in told)
+        numbers = [i for i, column in enumerate(key.columns) if column.key_class() == "number"]
+        valid = " AND ".join(f"k{i} IS DISTINCT FROM '{NEVER}'" for i in numbers) or "true"
+        self._ledger.db.execute(
+            f"INSERT INTO {key.table}_source SELECT {', '.join(names)}, {picked} FROM batch"
+            f" WHERE {valid} GROUP BY {', '.join(names)}"
+        )
+
+    def judge_foreign(self, key: Foreign) -> None:
+        """Note every row whose key is not found in the source."""
+        same = _same(key)
+        shown = " || ', ' || ".join(f"coalesce(t.k{i}, 'None')" for i in range(len(key.columns)))
+        name = ", ".join(column.name for column in key.columns)
+        self._ledger.add_query(
+            f"SELECT t.row, {ROW_PLACE + 2} AS place, 'foreign-key' AS kind, '' AS field,"
+            f" {shown} AS cell, $1 AS note, NULL AS other FROM {key.table} t ANTI JOIN"
+            f" {key.table}_source s ON {same}",
+            f'for "{name}": not found in "{key.source}" as "{", ".join(key.source_names)}"',
+        )
+
+    def found(self, key: Foreign, rows: Sequence[int]) -> list[list[str]]:
+        """Texts of the keys that these rows find."""
+        told = ", ".join(f"any_value(s.t{i})" for i in range(len(key.columns)))
+        kept = ", ".join(f"s.k{i}" for i in range(len(key.columns)))
+        batch = pa.table({"row": pa.array(rows, pa.int64())})  # noqa: F841
+        found = self._ledger.db.execute(
+            f"SELECT {told} FROM {key.table} t JOIN batch USING (row)"
+            f" JOIN {key.table}_source s ON {_same(key)} GROUP BY {kept}"
+        ).fetchall()
+        return [list(row) for row in found]
+
+
+def _names(parts: Sequence[pa.Array]) -> str:
+    return ", ".join(f"k{i}" for i in range(len(parts)))
+
+
+def _same(key: Foreign) -> str:
+    return " AND ".join(
+        f"t.k{i} IS NOT DISTINCT FROM s.k{i}" for i in range(len(key.columns))
+    )
+
