@@ -212,9 +212,11 @@ def _compare_one(
         refused = found["valid"] is False and any(task["errors"] for task in found["tasks"])
         return None if refused else f"the reference raised, ours says {_short(found)}"
     difference = _first_difference(*_comparable(expected, found))
-    if difference or case.limit_rows or whole is None:
-        return difference
-    return _first_difference(_totals(whole), _clean_totals(found["totals"]), "totals")
+    if not difference and not case.limit_rows and whole is not None:
+        difference = _first_difference(_totals(whole), _clean_totals(found["totals"]), "totals")
+    if not difference and found["engine"]["differences"]:
+        return f"equal only because Frictionless judged again: {found['engine']['why']}"
+    return difference
 
 
 def _comparable(expected: Json, found: Json) -> tuple[Json, Json]:
@@ -223,8 +225,9 @@ def _comparable(expected: Json, found: Json) -> tuple[Json, Json]:
     for report in (one, two):
         report["stats"].pop("seconds", None)
     for left, right in zip(one["tasks"], two["tasks"], strict=False):
-        rest = {name: left.pop(name) for name in list(left) if name != "errors"}
-        left |= rest  # errors tell more than their number does
+        left.update(
+            {name: left.pop(name) for name in list(left) if name != "errors"}
+        )  # those first
         for task in (left, right):
             task.pop("place", None)
             task["stats"].pop("seconds", None)
@@ -1063,6 +1066,8 @@ def shrink(case: Case, folder: Path, *, seconds: float = 60) -> Case:
     """The smallest case found in some time that still differs in the same place."""
     end = time.monotonic() + seconds
     wanted = _place(compare(case, folder))
+    if not wanted:
+        return case
     progress = True
     while progress and time.monotonic() < end:
         progress = False

@@ -204,7 +204,13 @@ class Column:
             UnjudgeableError: frictionless has no keys of such values.
 
         """
-        hashed = self.hashed(value)
+        try:
+            return self._stand_in(value)
+        except Exception as error:
+            raise UnjudgeableError(self.name, str(value), error) from error
+
+    def _stand_in(self, value: Any) -> Any:
+        hashed = hash(value)
         if value is None or self.key_class() == "text":
             return value
         if self.type in ("integer", "year"):
@@ -218,21 +224,12 @@ class Column:
             return (value - zero) // _MICROSECOND
         return hashed
 
-    def hashed(self, value: Any) -> int:
-        """Hash a parsed value.
-
-        Raises:
-            UnjudgeableError: it is a list, an object, or a signalling NaN.
-
-        """
-        try:
-            return hash(value)
-        except TypeError as error:
-            raise UnjudgeableError(self.name, str(value), error) from error
-
     def _exact(self, value: Any) -> str | None:
-        self.hashed(value)
-        return exact(value)
+        try:
+            hash(value)
+            return exact(value)
+        except Exception as error:
+            raise UnjudgeableError(self.name, str(value), error) from error
 
     def _patched(self, judged: Judged, values: pa.Array, kind: pa.DataType) -> pa.Array:
         """Put the reader's values where the kernel was not certain."""

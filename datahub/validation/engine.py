@@ -498,7 +498,6 @@ class _Run:
 
     def _read_source(self, keys: Keys, key: Foreign) -> None:
         columns, width = self._sources[key.table]
-        _add_source(keys, key, columns, [None] * len(columns), 0)
 
         def take(_row: int, cells: list[str]) -> None:
             _add_source_row(keys, key, columns, [*cells, *[None] * (width - len(cells))])

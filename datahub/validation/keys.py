@@ -60,6 +60,8 @@ class Keys:
         for key in foreign:
             names = ", ".join(f"k{i} VARCHAR" for i in range(len(key.columns)))
             ledger.db.execute(f"CREATE TABLE {key.table} (row BIGINT, {names})")
+            told = names.replace("k", "t")
+            ledger.db.execute(f"CREATE TABLE {key.table}_source ({names}, {told})")
 
     def add(self, rows: pa.Array, judged: Mapping[int, Judged]) -> None:
         """Take the keys of one batch; `judged` by column number."""
@@ -170,10 +172,6 @@ class Keys:
         """Take exact keys that may be referred to, with the texts they stand in."""
         names = [f"k{i}" for i in range(len(parts))]
         told = [f"t{i}" for i in range(len(parts))]
-        self._ledger.db.execute(
-            f"CREATE TABLE IF NOT EXISTS {key.table}_source ("
-            + ", ".join(f"{name} VARCHAR" for name in names + told) + ")"
-        )  # fmt: skip
         batch = pa.RecordBatch.from_arrays([*parts, *texts], names=names + told)  # noqa: F841
         picked = ", ".join(f"any_value({name})" for name in told)
         numbers = [i for i, column in enumerate(key.columns) if column.key_class() == "number"]
