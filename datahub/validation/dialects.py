@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -49,13 +50,19 @@ def find_dialect(text: str, name: str, expected: Sequence[str]) -> Dialect:
     """
     chosen: _Fit | None = None
     for delimiter in _DELIMITERS:
-        for quote in _QUOTES:
+        for quote in _quotes(text, delimiter):
             fit = _fit(text, delimiter, quote, expected)
             if fit is not None and (chosen is None or fit[:2] > chosen[:2]):
                 chosen = fit
     if chosen is None:
         raise header_missing(name, expected, text.splitlines()[0])
     return chosen.dialect
+
+
+def _quotes(text: str, delimiter: str) -> str:
+    """Quotes that may be meant: the single one only where cells begin with it, and none with "."""
+    begins = {q: re.search(f"(?:^|{re.escape(delimiter)}){q}", text, re.MULTILINE) for q in _QUOTES}
+    return _QUOTES if begins["'"] and not begins['"'] else '"'
 
 
 def _fit(text: str, delimiter: str, quote: str, expected: Sequence[str]) -> _Fit | None:
