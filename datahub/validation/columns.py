@@ -207,7 +207,7 @@ class Column:
         try:
             return self._stand_in(value)
         except Exception as error:
-            raise UnjudgeableError(self.name, str(value), error) from error
+            raise UnjudgeableError(self.name, type(value).__name__, error) from error
 
     def _stand_in(self, value: Any) -> Any:
         hashed = hash(value)
@@ -229,7 +229,7 @@ class Column:
             hash(value)
             return exact(value)
         except Exception as error:
-            raise UnjudgeableError(self.name, str(value), error) from error
+            raise UnjudgeableError(self.name, type(value).__name__, error) from error
 
     def _patched(self, judged: Judged, values: pa.Array, kind: pa.DataType) -> pa.Array:
         """Put the reader's values where the kernel was not certain."""

@@ -9,7 +9,6 @@ than the pass did, it judges the whole table, and the report tells that.
 from __future__ import annotations
 
 import time
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,17 +23,24 @@ from datahub.validation.columns import Column, Judged, UnjudgeableError
 from datahub.validation.keys import Foreign, Key, Keys
 from datahub.validation.ledger import FAULTS, ROW_PLACE, Ledger
 from datahub.validation.reference import Given
-from datahub.validation.scan import Piece, RecordTooLongError, Scan, blocks, too_long
+from datahub.validation.scan import (
+    Piece,
+    RecordTooLongError,
+    Scan,
+    blocks,
+    in_order,
+    too_long,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from datahub.model import Json, Table
+    from datahub.validation.typed import TypedFile
 
 AUDITED = 10_000
 WIDEST = 5_000
 _THREADS = 2
-_AHEAD = 4
 
 
 class _WholeError(Exception):
@@ -71,7 +77,7 @@ class Request:
     limit_errors: int = 1000
     limit_rows: int | None = None
     related: dict[str, Table] = field(default_factory=dict)
-    on_batch: Callable[[Sequence[Column], Sequence[Judged]], None] | None = None
+    typed: TypedFile | None = None  # takes the typed columns as long as there is no fault
     on_rows: Callable[[int], None] | None = None
     vectorised: bool = True  # the dialect is one that Arrow reads
 
@@ -236,16 +242,22 @@ class _Run:
     # The pass -----------------------------------------------------------------------------
 
     def _pass(self) -> None:
-        waiting: deque[Any] = deque()
         with ThreadPoolExecutor(_THREADS) as pool:
-            for piece in self._scan.pieces(self._take_ragged):
-                waiting.append((piece, pool.submit(self._judge, piece)))
-                if len(waiting) > _AHEAD:
-                    first, judged = waiting.popleft()
-                    self._take(first, *judged.result())
-            while waiting:
-                first, judged = waiting.popleft()
-                self._take(first, *judged.result())
+            pieces = self._scan.pieces(self._take_ragged)
+            for piece, (judged, blank, typed) in in_order(pool, self._work, pieces):
+                self._take(piece, judged, blank)
+                if typed is not None and self._request.typed and self._is_clean():
+                    self._request.typed.take(typed, len(piece))
+
+    def _is_clean(self) -> bool:
+        return not self._ledger.count and not self._opened.errors
+
+    def _work(self, piece: Piece) -> tuple[list[Judged], pa.Array | None, dict[str, Any] | None]:
+        judged, blank = self._judge(piece)
+        typed = self._request.typed
+        if typed is None or typed.stale or not self._is_clean():
+            return judged, blank, None
+        return judged, blank, typed.read(self._columns, judged)
 
     def _judge(self, piece: Piece) -> tuple[list[Judged], pa.Array | None]:
         """Judge all columns of a piece; the mask tells its blank rows."""
@@ -279,8 +291,6 @@ class _Run:
             self._add_keys(self._keys, piece.rows, judged)
         if len(piece):
             self._keep(piece, at_fault)
-        if self._request.on_batch is not None:
-            self._request.on_batch(self._columns, judged)
         if self._request.on_rows is not None:
             self._request.on_rows(self._scan.total)
 

@@ -5,23 +5,11 @@ from __future__ import annotations
 import csv
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from datahub.model import Json, Struct, Table
 from datahub.validation.reading import records
-from datahub.validation.typed import Columns
-
-_LOOKED_AT = 20_000
-ROW_GROUP = 122_880  # rows: measured best for points, windows and scans alike
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from datahub.validation.writing import write_typed
 
 
 class Export(Struct, frozen=True):
@@ -46,57 +34,10 @@ def export(job: Export) -> Exported:
     folder = Path(job.folder)
     with ThreadPoolExecutor(1) as beside:
         copied = beside.submit(write_csv, job, folder / f"{job.resource}.csv")
-        columns = Columns(job.schema, job.tables, job.field_ids)
-        rows = write_parquet(columns, folder / f"{job.resource}.parquet")
+        path = folder / f"{job.resource}.parquet"
+        rows, schema = write_typed(path, job.schema, job.tables, job.field_ids)
         copied.result()
-    return Exported(rows=rows, columns={f.name: str(f.type) for f in columns.schema})
-
-
-def write_parquet(columns: Columns, path: Path) -> int:
-    """Write typed batches in row groups of equal size; return the number of rows."""
-    rows = 0
-    with ExitStack() as stack:
-        writer: pq.ParquetWriter | None = None
-        for group in _groups(columns):
-            if writer is None:
-                writer = stack.enter_context(_writer(path, columns.schema, group))
-            writer.write_table(group, row_group_size=ROW_GROUP)
-            rows += group.num_rows
-    return rows
-
-
-def _groups(columns: Columns) -> Iterator[pa.Table]:
-    """Batches gathered into tables of ROW_GROUP rows; an empty table when there are none."""
-    waiting: list[pa.RecordBatch] = []
-    count = 0
-    for batch in columns.batches():
-        waiting.append(batch)
-        count += batch.num_rows
-        while count >= ROW_GROUP:
-            whole = pa.Table.from_batches(waiting, columns.schema)
-            yield whole.slice(0, ROW_GROUP)
-            waiting, count = whole.slice(ROW_GROUP).to_batches(), count - ROW_GROUP
-    yield pa.Table.from_batches(waiting, columns.schema)
-
-
-def _writer(path: Path, schema: pa.Schema, first: pa.Table) -> pq.ParquetWriter:
-    # A dictionary pays for values that repeat; for others it costs time and makes files larger.
-    repeated = [name for name in schema.names if _repeats(first.column(name))]
-    return pq.ParquetWriter(
-        path,
-        schema,
-        compression="zstd",
-        version="2.6",
-        use_dictionary=repeated or False,
-        write_statistics=True,
-        write_page_index=True,
-        store_schema=False,
-    )
-
-
-def _repeats(column: pa.ChunkedArray) -> bool:
-    head = column.slice(0, _LOOKED_AT)
-    return len(head) > 0 and pc.count_distinct(head, mode="all").as_py() < len(head) / 4
+    return Exported(rows=rows, columns={field.name: str(field.type) for field in schema})
 
 
 def write_csv(job: Export, path: Path) -> None:

@@ -29,6 +29,7 @@ _BOUNDS: dict[str, Callable[[pa.Array, pa.Scalar], pa.Array]] = {
 }
 _INT64 = range(-(1 << 63), 1 << 63)
 _DIGITS = 38
+_FEW_PLACES = 9
 _INTEGER = "^-?[0-9]{1,18}$"
 _DATE = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$"
 _STAMP = _DATE[:-1] + "[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?$"
@@ -242,7 +243,7 @@ class Decimals:
             try:
                 return pc.cast(present, kind)
             except pa.ArrowInvalid:
-                wider = max(self._scale, min(_places(present), _DIGITS // 2))
+                wider = max(self._scale, min(places(present), _DIGITS // 2))
                 if wider == self._scale:
                     break
                 self._scale = wider
@@ -253,14 +254,18 @@ class Decimals:
         )
 
 
-def _places(present: pa.Array) -> int:
+def places(present: pa.Array) -> int:
     """Most digits behind the point among the plain decimals."""
+    point = pc.find_substring(present, ".")
+    behind = pc.if_else(
+        pc.greater_equal(point, 0), pc.subtract(pc.binary_length(present), point), 1
+    )
+    most = pc.max(behind).as_py() or 1
+    if most - 1 <= _FEW_PLACES:
+        return int(most) - 1
     plain = pc.match_substring_regex(present, r"^[+-]?[0-9]*[.][0-9]+$")
-    found = pc.filter(present, plain, null_selection_behavior="drop")
-    if len(found) == 0:
-        return 0
-    behind = pc.subtract(pc.binary_length(found), pc.find_substring(found, "."))
-    return int(pc.max(behind).as_py()) - 1
+    found = pc.filter(pc.subtract(behind, 1), plain, null_selection_behavior="drop")
+    return int(pc.max(found).as_py() or 0)
 
 
 # Constraints ------------------------------------------------------------------------------

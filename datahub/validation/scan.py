@@ -10,9 +10,10 @@ import csv
 import itertools
 from array import array
 from bisect import bisect_right
+from collections import deque
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,10 +23,13 @@ from datahub.errors import LineTooLong
 from datahub.validation.reading import records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     from datahub.model import Table
 
+T = TypeVar("T")
+_AHEAD = 4
 _BLOCKS = (4 << 20, 64 << 20)
 _COUNTING = 1 << 17
 _SENTINEL = "\x00end\x00"
@@ -186,6 +190,21 @@ class Scan:
     def empty(self) -> frozenset[int]:
         """Row numbers of empty lines, which Arrow gives as rows of empty cells."""
         return frozenset(number for number, cells in records(self._table) if not cells)
+
+
+def in_order(
+    pool: ThreadPoolExecutor, work: Callable[[Piece], T], pieces: Iterable[Piece]
+) -> Iterator[tuple[Piece, T]]:
+    """Work on pieces beside each other, a few ahead; give them back in order."""
+    waiting: deque[tuple[Piece, Future[T]]] = deque()
+    for piece in pieces:
+        waiting.append((piece, pool.submit(work, piece)))
+        if len(waiting) > _AHEAD:
+            first, done = waiting.popleft()
+            yield first, done.result()
+    while waiting:
+        first, done = waiting.popleft()
+        yield first, done.result()
 
 
 def blocks() -> Iterator[int]:
