@@ -11,6 +11,7 @@ The reference is built here, not through datahub: nothing of it is shared with w
 from __future__ import annotations
 
 import codecs
+import contextlib
 import copy
 import csv
 import json
@@ -29,7 +30,7 @@ import frictionless
 from frictionless import formats
 from frictionless.resources import TableResource
 
-from datahub.validation import validate
+from datahub.validation import columns, scan, validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -84,6 +85,7 @@ class Case:
     related: dict[str, tuple[Json, Sheet]] = field(default_factory=dict)
     limits: tuple[int, ...] = (1000,)
     limit_rows: int | None = None
+    block: int | None = None  # bytes that the engine reads at once
     seed: int | None = None
 
     @classmethod
@@ -178,7 +180,7 @@ def compare(case: Case, folder: Path) -> str | None:
     (folder / "table.csv").write_bytes(case.sheet.data())
     for name, (_, sheet) in case.related.items():
         (folder / f"{name}.csv").write_bytes(sheet.data())
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _blocks(case.block):
         warnings.simplefilter("ignore")
         whole = reference(case, folder, 0)
         for limit in case.limits:
@@ -187,6 +189,19 @@ def compare(case: Case, folder: Path) -> str | None:
             if difference:
                 return f"limit_errors={limit}: {difference}"
     return None
+
+
+@contextlib.contextmanager
+def _blocks(size: int | None) -> Iterator[None]:
+    """Let the engine read few rows at once and remember few verdicts: blocks have borders."""
+    if size is None:
+        yield
+        return
+    with (
+        mock.patch.object(scan, "_BLOCKS", (size, 64 << 20)),
+        mock.patch.object(columns, "_REMEMBERED", 3),
+    ):
+        yield
 
 
 def _compare_one(
@@ -558,6 +573,7 @@ _EQUAL: dict[str, tuple[tuple[str, ...], ...]] = {  # spellings of one value
     "datetime": (
         ("2020-01-01T00:00:00", "2020-01-01 00:00:00", "2020-01-01T00:00:00.000", "2019-12-31T24:00:00"),
         ("2020-01-01T08:00:00+08:00", "2020-01-01T00:00:00Z", "2019-12-31T16:00:00-08:00"),
+        ("0001-01-01T00:00:00+08:00",), ("9999-12-31T23:59:59-08:00",), ("0001-01-01T00:00:00",), ("9999-12-31T23:59:59",),
     ),
     "time": (("12:00:00", "12:00:00.0", "12:00:00,000"), ("20:00:00+08:00", "12:00:00Z")),
     "year": (("2020", "２０２０"), ("0202", "+202", " 202")),
@@ -1041,6 +1057,7 @@ class Maker:
             related=related,
             limits=tuple({1000: 0, rng.choice((0, 0, 1, 2, 3, 7)): 0}),
             limit_rows=rng.choice((1, 2, 5, 100)) if self.chance(0.03) else None,
+            block=rng.choice((100, 300, 1000, 4000)) if self.chance(0.25) else None,
             seed=self.seed,
         )
 
@@ -1093,6 +1110,8 @@ def _smaller(case: Case) -> Iterator[Case]:
             yield replace(case, limits=(limit,))
     if case.limit_rows:
         yield replace(case, limit_rows=None)
+    if case.block:
+        yield replace(case, block=None)
     for key in case.dialect:
         yield replace(case, dialect={k: v for k, v in case.dialect.items() if k != key})
     for sheet in _smaller_sheets(case.sheet):
@@ -1199,6 +1218,8 @@ def paste(case: Case, reason: str) -> str:
         more["limits"] = case.limits
     if case.limit_rows:
         more["limit_rows"] = case.limit_rows
+    if case.block:
+        more["block"] = case.block
     shown = [pprint.pformat(case.schema, width=96, sort_dicts=False), repr(case.sheet.data())]
     shown += [
         f"{key}={pprint.pformat(value, width=90, sort_dicts=False)}" for key, value in more.items()
