@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet as pq
 
-from datahub.errors import ArchiveBomb, FormatBroken
+from datahub.errors import ArchiveBomb, FormatBroken, LineTooLong
 from datahub.model import Dialect, Json, Table
 from datahub.validation.probing import (
     RATIO_FROM,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _BATCH_CELLS = 1 << 18
 _FOOTER = b"PAR1"
 _CELLS_PER_BYTE = 1000
-_MARGIN = 128 << 20
+_PAGE = 1 << 20
 _THRIFT_BYTES, _THRIFT_ITEMS = 64 << 20, 1 << 20
 
 
@@ -84,11 +84,13 @@ def _measure(probe: Probe, metadata: Any) -> None:
     """Check what the footer announces: run lengths make a billion rows of a hundred bytes."""
     check_columns(probe, metadata.num_columns)
     cells = metadata.num_rows * max(1, metadata.num_columns)
-    size = sum(
-        metadata.row_group(g).column(c).total_uncompressed_size
-        for g in range(metadata.num_row_groups)
-        for c in range(metadata.num_columns)
-    )
+    size = 0
+    for group in range(metadata.num_row_groups):
+        for number in range(metadata.num_columns):
+            column = metadata.row_group(group).column(number)
+            size += column.total_uncompressed_size
+            if column.total_uncompressed_size > _PAGE + column.num_values * probe.line_bytes:
+                raise LineTooLong(file=probe.name, line=1, limit=probe.line_bytes)
     dense = cells > RATIO_FROM and cells > _CELLS_PER_BYTE * probe.bytes
     if max(size, cells) > probe.unpacked_bytes or dense:
         raise ArchiveBomb(file=probe.name, bytes=max(size, cells), limit=probe.unpacked_bytes)

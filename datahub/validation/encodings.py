@@ -54,6 +54,7 @@ _LEADS = {  # by the first byte: symbols and full-width forms, usual and rarer c
 _PRIOR = {"gb18030": 2.0, "big5": 0.0}  # the city's own offices write GB18030
 _SURE, _LIKELY = 4.0, 1.5
 _FLUENT = 0.9  # mean per character above which no other language is considered
+_HALTING, _MANY = 0.3, 6  # mean below which so many characters are no Chinese
 _FOREIGN = {"CP949", "EUC-KR", "EUC-JP", "CP932", "SHIFT_JIS", "SHIFT_JIS_2004", "Windows-1251"}
 _OWN = ("gb", "big5", "cp950")
 _TEXTUAL_SHARE = 0.9
@@ -151,7 +152,7 @@ def _check(probe: Probe, codec: str, limit: int | None) -> list[bytes]:
         if limit is not None:
             start = _check_lines(probe, chunk, offset, start, limit)
         if not wide and len(windows) < _WINDOWS_KEPT:
-            windows += _windows(chunk)
+            windows += _windows(chunk, first=not offset)
         offset, held = offset + len(chunk), len(decoder.getstate()[0])
     return windows
 
@@ -180,9 +181,12 @@ def _line_at(path: str, offset: int) -> int:
     return line
 
 
-def _windows(chunk: bytes) -> list[bytes]:
-    """Lines from the first byte beyond ASCII on, as one sample of a chunk."""
-    found = _MULTI.search(chunk)
+def _windows(chunk: bytes, *, first: bool) -> list[bytes]:
+    """Whole lines from the first byte beyond ASCII on, as one sample of a chunk.
+
+    A chunk that is not the first one begins within a line, perhaps within a character.
+    """
+    found = _MULTI.search(chunk, 0 if first else chunk.find(b"\n") + 1)
     if found is None:
         return []
     start = chunk.rfind(b"\n", 0, found.start()) + 1
@@ -279,12 +283,13 @@ def _is_foreign(windows: list[bytes], family: str, score: float) -> bool:
     distinct = len(set(_decode(windows, family)))
     if not distinct or score / distinct >= _FLUENT:
         return False
+    halting = distinct >= _MANY and (score - _PRIOR[family]) / distinct < _HALTING
     import chardet
 
     guesses = chardet.detect_all(b"".join(windows)[:HEAD])
     found = {str(g["encoding"]): float(g["confidence"]) for g in guesses}
     own = max((c for name, c in found.items() if name.lower().startswith(_OWN)), default=0.0)
-    return any(found.get(name, 0) > own for name in _FOREIGN)
+    return (halting and not own) or any(found.get(name, 0) > own for name in _FOREIGN)
 
 
 def _refuse_mixture(probe: Probe, family: str, windows: list[bytes], ranked: list[str]) -> None:

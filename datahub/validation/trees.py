@@ -289,6 +289,8 @@ def _object(reader: _Reader, where: str, see: Callable[[str, Any], None], depth:
             raise reader.broken("键应是带引号的文字", "a key has to be a string")
         reader.take(":")
         opening = reader.peek()
+        if key in record:
+            raise reader.broken(f"键“{key[:40]}”出现两次", f"key '{key[:40]}' occurs twice")
         if opening == "[":
             _array(reader, f"{where}.{key}", see)
         elif opening == "{" and depth < _DEPTH:
