@@ -16,6 +16,7 @@ from pyarrow import parquet as pq
 from datahub.errors import ArchiveBomb, FormatBroken, LineTooLong
 from datahub.model import Dialect, Json, Table
 from datahub.validation.probing import (
+    RATIO,
     RATIO_FROM,
     Probe,
     check_columns,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 _BATCH_CELLS = 1 << 18
 _FOOTER = b"PAR1"
-_CELLS_PER_BYTE = 1000
 _PAGE = 1 << 20
 _THRIFT_BYTES, _THRIFT_ITEMS = 64 << 20, 1 << 20
 
@@ -91,9 +91,10 @@ def _measure(probe: Probe, metadata: Any) -> None:
             size += column.total_uncompressed_size
             if column.total_uncompressed_size > _PAGE + column.num_values * probe.line_bytes:
                 raise LineTooLong(file=probe.name, line=1, limit=probe.line_bytes)
-    dense = cells > RATIO_FROM and cells > _CELLS_PER_BYTE * probe.bytes
+    dense = cells > RATIO_FROM and cells > RATIO * probe.bytes
     if max(size, cells) > probe.unpacked_bytes or dense:
-        raise ArchiveBomb(file=probe.name, bytes=max(size, cells), limit=probe.unpacked_bytes)
+        limit = min(probe.unpacked_bytes, max(RATIO_FROM, RATIO * probe.bytes))
+        raise ArchiveBomb(file=probe.name, bytes=max(size, cells), limit=limit)
 
 
 def _write(probe: Probe, file: Any, names: list[str]) -> None:

@@ -134,9 +134,9 @@ def _choose(
         if not firsts and not hidden:
             raise FileEmpty(file=probe.name)
         if hidden:
-            raise header_missing(
-                probe.name, expected, f"…（隐藏的工作表“{hidden[0]}”里有 hidden sheet has it）"
-            )
+            found_in = f"表头只在隐藏的工作表“{hidden[0]}”里 · only a hidden sheet has it"
+            first = f"{firsts[0]}；" if firsts else ""
+            raise header_missing(probe.name, expected, first + found_in)
         raise header_missing(probe.name, expected, firsts[0])
     if len(equal) > 1:
         filled = [name for name in equal if _has_data(sheets[name], found[name])]
