@@ -154,7 +154,7 @@ class Column:
 
         Unequal values may share one (numbers are told as doubles): candidates, not verdicts.
         """
-        kind = self._key_type()
+        kind = self.key_type()
         if kind == pa.string() and self._kernel is not None:
             return self._patched(judged, pc.if_else(judged.missing, None, judged.texts), kind)
         values = judged.values
@@ -183,15 +183,12 @@ class Column:
         told = [self._exact(verdict.value) for _, verdict in judged.verdicts]
         return patch(values, judged, pa.array(told, pa.string()))
 
-    def key_array(self, value: Any) -> pa.Array:
-        """Return the stand-in of one value, as `key` gives those of a batch."""
-        return pa.array([self.stand_in(value)], self._key_type())
+    def exact(self, cell: str | None) -> str | None:
+        """Return the exact key of one cell, as `exact_key` gives those of a batch."""
+        return self._exact(self.verdict(cell).value)
 
-    def exact_array(self, cell: str | None) -> pa.Array:
-        """Return the exact key of one cell."""
-        return pa.array([self._exact(self.verdict(cell).value)], pa.string())
-
-    def _key_type(self) -> pa.DataType:
+    def key_type(self) -> pa.DataType:
+        """Arrow type of the stand-ins."""
         group = self.key_class()
         if group == "number":
             return pa.int64() if self.type in ("integer", "year") else pa.float64()

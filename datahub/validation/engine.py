@@ -113,7 +113,11 @@ def _by_columns(request: Request) -> Outcome:
         except RecordTooLongError:
             ledger.close()
         except pa.ArrowInvalid as error:
+            ledger.close()
             raise _WholeError(f"the bytes are no UTF-8 ({error})") from error
+        except Exception:
+            ledger.close()
+            raise
     raise too_long(request.table)
 
 
@@ -227,6 +231,7 @@ class _Run:
         if self._scan.total:  # a run that was cut counted its own rows only
             report["tasks"][0]["stats"]["rows"] = self._scan.total
         if self._differs(report):
+            self._ledger.close()
             found = _whole(request, "frictionless told other errors than the columns did")
             found.differences = 1
             return found
@@ -489,10 +494,10 @@ class _Run:
             self._take_again(self._keys, again)
         for key in again:
             self._keys.judge_repeated(key)
-        for key in self._keys.foreign:
-            if not self._is_own(key):
-                self._read_source(self._keys, key)
-            self._keys.judge_foreign(key)
+        for foreign in self._keys.foreign:
+            if not self._is_own(foreign):
+                self._read_source(self._keys, foreign)
+            self._keys.judge_foreign(foreign)
 
     def _take_again(self, keys: Keys, again: list[Key]) -> None:
         def take(row: int, cells: list[str]) -> None:
@@ -579,10 +584,9 @@ def _add_source(
 def _add_source_row(
     keys: Keys, key: Foreign, columns: Sequence[Column | None], cells: Sequence[str | None]
 ) -> None:
-    nothing = pa.nulls(1, pa.string())
-    parts = [c.exact_array(cells[c.number - 1]) if c else nothing for c in columns]
-    texts = [pa.array([cells[c.number - 1]], pa.string()) if c else nothing for c in columns]
-    keys.add_source(key, parts, texts)
+    texts = [cells[column.number - 1] if column else None for column in columns]
+    told = [c.exact(text) if c else None for c, text in zip(columns, texts, strict=True)]
+    keys.add_source_row(key, told, texts)
 
 
 __all__ = ["LineTooLong", "Outcome", "Request", "judge_table"]

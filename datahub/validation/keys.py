@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from datahub.validation.columns import Column, Judged
     from datahub.validation.ledger import Ledger
 
+_LOOSE = 20_000
 _BLANK_KEY = 'cells composing the primary keys are all "None"'
 
 
@@ -55,33 +56,53 @@ class Keys:
 
     def __init__(self, unique: list[Key], foreign: list[Foreign], ledger: Ledger) -> None:
         self.unique, self.foreign, self._ledger = unique, foreign, ledger
+        self._loose: dict[str, list[tuple[Any, ...]]] = {}
+        self._loose_count = 0
         for key in unique:
             ledger.db.execute(f"CREATE TABLE {key.table} (row BIGINT, h UBIGINT)")
-        for key in foreign:
-            names = ", ".join(f"k{i} VARCHAR" for i in range(len(key.columns)))
-            ledger.db.execute(f"CREATE TABLE {key.table} (row BIGINT, {names})")
+        for other in foreign:
+            names = ", ".join(f"k{i} VARCHAR" for i in range(len(other.columns)))
+            ledger.db.execute(f"CREATE TABLE {other.table} (row BIGINT, {names})")
             told = names.replace("k", "t")
-            ledger.db.execute(f"CREATE TABLE {key.table}_source ({names}, {told})")
+            ledger.db.execute(f"CREATE TABLE {other.table}_source ({names}, {told})")
 
     def add(self, rows: pa.Array, judged: Mapping[int, Judged]) -> None:
         """Take the keys of one batch; `judged` by column number."""
         for key in self.unique:
             parts = [column.key(judged[column.number]) for column in key.columns]
             self._add_unique(key, rows, parts)
-        for key in self.foreign:
-            parts = [column.exact_key(judged[column.number]) for column in key.columns]
-            self._insert(key.table, rows, parts, "row, " + _names(parts))
+        for foreign in self.foreign:
+            parts = [column.exact_key(judged[column.number]) for column in foreign.columns]
+            self._insert(foreign.table, rows, parts, "row, " + _names(parts))
 
     def add_row(self, row: int, cells: Sequence[str | None]) -> None:
         """Take the keys of one ragged row (None: no such cell)."""
-        rows = pa.array([row], pa.int64())
         for key in self.unique:
-            given = [column.verdict(cells[column.number - 1]).value for column in key.columns]
-            parts = [column.key_array(v) for column, v in zip(key.columns, given, strict=True)]
-            self._add_unique(key, rows, parts)
+            values = [c.stand_in(c.verdict(cells[c.number - 1]).value) for c in key.columns]
+            self._loose.setdefault(key.table, []).append((row, *values))
         for key in self.foreign:
-            parts = [column.exact_array(cells[column.number - 1]) for column in key.columns]
-            self._insert(key.table, rows, parts, "row, " + _names(parts))
+            texts = [column.exact(cells[column.number - 1]) for column in key.columns]
+            self._loose.setdefault(key.table, []).append((row, *texts))
+        self._count_loose()
+
+    def _count_loose(self) -> None:
+        self._loose_count += 1
+        if self._loose_count >= _LOOSE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the keys of single rows: a write per row would be slow."""
+        loose, self._loose, self._loose_count = self._loose, {}, 0
+        for key in self.unique:
+            kinds = [pa.int64(), *(column.key_type() for column in key.columns)]
+            if found := _arrays(loose.get(key.table), kinds):
+                self._add_unique(key, found[0], found[1:])
+        for foreign in self.foreign:
+            width = len(foreign.columns)
+            if found := _arrays(loose.get(foreign.table), [pa.int64(), *[pa.string()] * width]):
+                self._insert(foreign.table, found[0], found[1:], f"row, {_names(found[1:])}")
+            if found := _arrays(loose.get(foreign.table + "_source"), [pa.string()] * 2 * width):
+                self.add_source(foreign, found[:width], found[width:])
 
     def _add_unique(self, key: Key, rows: pa.Array, parts: list[pa.Array]) -> None:
         if key.primary:
@@ -108,6 +129,7 @@ class Keys:
 
     def repeated(self) -> list[Key]:
         """Keys of which some rows may be the same; their row numbers are in `<table>_again`."""
+        self.flush()
         found = []
         for key in self.unique:
             self._ledger.db.execute(
@@ -149,7 +171,7 @@ class Keys:
                 self._note_repeated(key, row, before, value)
 
     def _taken(self, key: Key) -> Iterator[tuple[Any, ...]]:
-        cursor = self._ledger.db.cursor()
+        cursor = self._ledger.cursor()
         cursor.execute(f"SELECT * FROM {key.table}_cells ORDER BY h, row")
         while found := cursor.fetchmany(10_000):
             yield from found
@@ -163,6 +185,13 @@ class Keys:
             (column,) = key.columns
             self._ledger.add(row, ROW_PLACE, "unique-error", field=column.name,
                              cell=str(value[0]), note=note, other=before)  # fmt: skip
+
+    def add_source_row(
+        self, key: Foreign, exact: Sequence[str | None], texts: Sequence[str | None]
+    ) -> None:
+        """Take the key of one ragged row that may be referred to."""
+        self._loose.setdefault(key.table + "_source", []).append((*exact, *texts))
+        self._count_loose()
 
     # Foreign keys -------------------------------------------------------------------------
 
@@ -183,6 +212,7 @@ class Keys:
 
     def judge_foreign(self, key: Foreign) -> None:
         """Note every row whose key is not found in the source."""
+        self.flush()
         same = _same(key)
         shown = " || ', ' || ".join(f"coalesce(t.k{i}, 'None')" for i in range(len(key.columns)))
         name = ", ".join(column.name for column in key.columns)
@@ -203,6 +233,15 @@ class Keys:
             f" JOIN {key.table}_source s ON {_same(key)} GROUP BY {kept}"
         ).fetchall()
         return [list(row) for row in found]
+
+
+def _arrays(
+    rows: list[tuple[Any, ...]] | None, kinds: Sequence[pa.DataType]
+) -> list[pa.Array] | None:
+    if not rows:
+        return None
+    columns = zip(*rows, strict=True)
+    return [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
 
 
 def _names(parts: Sequence[pa.Array]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +38,22 @@ ROW_PLACE = 1 << 30
 _SHOWN = 200  # characters of a cell
 
 
+_NUMBERS = itertools.count()
+
+
+@functools.cache
+def _data_base(folder: Path) -> duckdb.DuckDBPyConnection:
+    """One for all ledgers of a process that spill to the folder: opening one takes a while."""
+    return duckdb.connect(
+        config={
+            "memory_limit": MEMORY,
+            "temp_directory": str(folder / "spill"),
+            "preserve_insertion_order": "false",
+            "threads": "2",
+        }
+    )
+
+
 class Ledger:
     """Faults of one table, in any order; nothing is opened before the first one."""
 
@@ -46,27 +64,27 @@ class Ledger:
 
     @cached_property
     def db(self) -> duckdb.DuckDBPyConnection:
-        """The data base; also used for keys."""
-        db = duckdb.connect(
-            config={
-                "memory_limit": MEMORY,
-                "temp_directory": str(self._folder / "spill"),
-                "preserve_insertion_order": "false",
-                "threads": "2",
-            }
-        )
+        """A schema of its own in the data base; also used for keys."""
+        db = _data_base(self._folder).cursor()
+        self._schema = f"ledger_{next(_NUMBERS)}"
+        db.execute(f"CREATE SCHEMA {self._schema}; USE {self._schema}")
         db.execute("CREATE TABLE faults (row BIGINT, place INTEGER, kind VARCHAR, field VARCHAR,"
                    " cell VARCHAR, note VARCHAR, other BIGINT)")  # fmt: skip
         return db
 
-    def tables(self) -> set[str]:
-        """Names of the tables in the data base."""
-        return {name for (name,) in self.db.execute("SHOW TABLES").fetchall()}
-
     def close(self) -> None:
         """Forget everything."""
         if "db" in self.__dict__:
+            self.db.execute(f"USE main; DROP SCHEMA {self._schema} CASCADE")
             self.db.close()
+            del self.db
+
+    def tables(self) -> set[str]:
+        """Names of the tables in the data base."""
+        found = self.db.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE schema_name = $1", [self._schema]
+        )
+        return {name for (name,) in found.fetchall()}
 
     def add(
         self, row: int, place: int, kind: str, *, field: str = "", cell: str = "",
@@ -92,6 +110,12 @@ class Ledger:
             f"INSERT INTO faults {sql}", values
         ).fetchone() or (0,)
         self.count += before
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Another connection to the same tables."""
+        found = self.db.cursor()
+        found.execute(f"USE {self._schema}")
+        return found
 
     def _flush(self) -> None:
         if self._waiting:
@@ -153,7 +177,7 @@ class Ledger:
         if not self.count:
             return
         self._flush()
-        with contextlib.closing(self.db.cursor()) as cursor:
+        with contextlib.closing(self.cursor()) as cursor:
             cursor.execute("SELECT row, place, kind, field, cell, note FROM faults"
                            " ORDER BY row, place")  # fmt: skip
             while found := cursor.fetchmany(size):

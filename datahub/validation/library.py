@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import codecs
 import csv
+import functools
 import hashlib
 import shutil
 import tempfile
@@ -94,7 +96,7 @@ def validate(
             Request(
                 given,
                 table,
-                folder,
+                _spill(),
                 limit_errors=limit_errors,
                 limit_rows=limit_rows,
                 related=tables,
@@ -103,6 +105,14 @@ def validate(
             )
         )
         return report_of([(table, outcome)])
+
+
+@functools.cache
+def _spill() -> Path:
+    """Folder of this process for what does not fit in memory."""
+    folder = tempfile.mkdtemp(prefix="datahub-spill-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
 
 
 def _table(
