@@ -54,7 +54,8 @@ def _pairs(leads: range, tails: range) -> str:
 
 # UTF-8 read as GB18030: 瀹滄槍 for 宜昌, three characters for two.
 _GBK = f"{_pairs(_FIRST, _BYTES)}[\u3400-\u9fff\ue000-\uf8ff€·-]"
-_GBK_LONG = f"(?:{_pairs(_FIRST, _BYTES)}{_pairs(_BYTES, _FIRST)}{_pairs(_BYTES, _BYTES)}){{2}}"
+_GBK_WORD = f"{_pairs(_FIRST, _BYTES)}{_pairs(_BYTES, _FIRST)}{_pairs(_BYTES, _BYTES)}"
+_GBK_LONG = f"(?:{_GBK_WORD}){{2}}"  # four hanzi: never met in text that is right
 _BROKEN = "\ufffd|锟斤拷|烫烫烫|屯屯屯"
 _SCIENTIFIC = r"^[+-]?[0-9](\.[0-9]+)?[eE]\+[0-9]{1,3}$"
 _GROUPED = r"^[^0-9０-９]{0,2}[0-9０-９]{1,3}([,，][0-9０-９]{3})+([.．][0-9０-９]+)?$"
@@ -260,12 +261,14 @@ def _is_suspicious(path: str) -> bool:
     The pattern for UTF-8 read as GB18030 is slow: of a large file it sees every fourth piece,
     which is enough for what happens to whole columns.
     """
+    small = Path(path).stat().st_size <= _LOOKED_PIECES * _CHUNK
+    long = _GBK_WORD if small else _GBK_LONG
     pieces, number = _pieces(path), 0
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         while some := list(islice(pieces, _AT_ONCE)):
             looks = [pool.submit(_has_any, piece, _ANYTHING) for piece in some]
             slow = some if number < _LOOKED_PIECES else some[:1]
-            looks += [pool.submit(_has_any, piece, _GBK_LONG) for piece in slow]
+            looks += [pool.submit(_has_any, piece, long) for piece in slow]
             if any(look.result() for look in looks):
                 return True
             number += len(some)
