@@ -183,6 +183,14 @@ class TableInvalid(FileError):
     en = "The data breaks the schema in {errors} places ({types}). Mend them as the report says."
 
 
+class ReferenceMissing(FileError):
+    """A table of another dataset that foreign keys or rules refer to has no such release."""
+
+    code = "reference-missing"
+    zh = "表结构引用的“{reference}”（版本 {version}）没有已发布的数据，无法核对。请先发布它，或请管理员修改表结构。"
+    en = "The schema refers to '{reference}' (version {version}), which has no release to check against."
+
+
 class FindingsBlock(FileError):
     """The screening found what must not be published."""
 

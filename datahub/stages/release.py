@@ -133,11 +133,21 @@ def _export(
             "tables": msgspec.to_builtins(submission.tables[resource]),
             "field_ids": ids,
             "folder": str(staged),
+            "typed": _typed(store, submission, resource),
         },
         returns=Written,
         limits=Limits(store.settings.child_memory, store.settings.child_seconds),
         folder=staged,
     )
+
+
+def _typed(store: Store, submission: Submission, resource: str) -> Json | None:
+    """What stage validate wrote of a resource: path, size, digest, rows and columns; if it did."""
+    with store.catalog.read() as db:
+        report = submissions.get_report(db, submission)
+    found: Json | None = report.get("typed", {}).get(resource)
+    path = store.objects.work(submission.id) / f"{resource}.parquet"
+    return found | {"path": str(path)} if found else None
 
 
 def _describe(

@@ -18,7 +18,10 @@ from datahub.validation.across import repeated_across
 from datahub.validation.engine import Outcome, Request, judge_table
 from datahub.validation.messages import ERROR_COLUMNS, error_row
 from datahub.validation.reading import Slot, records
+from datahub.validation.ruling import add_rules
 from datahub.validation.sentences import sentence
+from datahub.validation.typed import TypedFile
+from datahub.validation.writing import describe, write_again, write_typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,12 +31,20 @@ _WHOLE = "-all-files"
 
 
 class Job(Struct, frozen=True):
-    """All tables of a submission; `errors_csv` takes every error, the report the first ones."""
+    """All tables of a submission; `errors_csv` takes every error, the report the first ones.
+
+    `related` are resources of other datasets that foreign keys refer to, as "dataset/resource".
+    `typed` is the folder that takes `<resource>.parquet` of every resource found valid.
+    """
 
     slots: tuple[Slot, ...]
     folder: str  # for files that help judging
     errors_csv: str
     errors_kept: int = 1000
+    related: tuple[Slot, ...] = ()
+    typed: str = ""
+    field_ids: dict[str, dict[str, int]] = {}
+    today: str = ""  # RFC 3339 date that rules of freshness count from
 
 
 def judge(job: Job) -> Json:
@@ -41,24 +52,50 @@ def judge(job: Job) -> Json:
     folder = Path(job.folder) / "judging"
     shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
     folder.mkdir()
-    wholes = {slot.name: _as_one(slot, folder) for slot in job.slots}
+    typed = Path(job.typed) if job.typed else folder
+    typed.mkdir(exist_ok=True)
+    wholes = {slot.name: _as_one(slot, folder) for slot in (*job.slots, *job.related)}
     found: list[tuple[Table, Outcome]] = []
+    written: Json = {}
     with Path(job.errors_csv).open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(ERROR_COLUMNS)
         for slot in job.slots:
-            own = []
-            for table in slot.tables:
-                outcome = judge_table(_request(slot, table, wholes, folder, job.errors_kept))
-                own.append((table, outcome))
-            repeated_across(slot, own, folder, job.errors_kept)
+            path = typed / f"{slot.name}.parquet"
+            own = _judge_slot(job, slot, wholes, folder, path)
             for table, outcome in own:
-                for line in all_errors(slot.name, table.name, outcome):
-                    writer.writerow(line)
+                writer.writerows(all_errors(slot.name, table.name, outcome))
+            if path.exists():
+                written[slot.name] = describe(path)
             found += own
-    report = report_of(found)
+        report = report_of(found)
+        add_rules(report, job, typed, writer)
     shutil.rmtree(folder, ignore_errors=True)
-    return report
+    return report | {"typed": written}
+
+
+def _judge_slot(
+    job: Job, slot: Slot, wholes: dict[str, tuple[Json, Table]], folder: Path, path: Path
+) -> list[tuple[Table, Outcome]]:
+    """Judge all files of a resource; on the way its typed columns are written."""
+    typed = TypedFile(path, slot.schema, job.field_ids.get(slot.name))
+    own = []
+    for table in slot.tables:
+        request = _request(slot, table, wholes, folder, job.errors_kept)
+        request.typed = typed
+        own.append((table, judge_table(request)))
+    repeated_across(slot, own, folder, job.errors_kept)
+    if not all(outcome.report["valid"] for _, outcome in own):
+        typed.abandon()
+    elif any(outcome.engine != "columns" for _, outcome in own):
+        typed.abandon()
+        write_typed(path, slot.schema, slot.tables, job.field_ids.get(slot.name))
+    else:
+        if typed.stale:
+            typed.again()
+            write_again(typed, slot.schema, slot.tables)
+        typed.finish()
+    return own
 
 
 def _request(
@@ -130,6 +167,7 @@ def report_of(found: Sequence[tuple[Table, Outcome]]) -> Json:
             "fields": dict(fields.most_common()),
         },
         "groups": groups,
+        "rules": [],
         "engine": _engine([outcome for _, outcome in found]),
     }
 

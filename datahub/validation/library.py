@@ -226,6 +226,7 @@ def _unread(name: str, error: FileError) -> Json:
         "tasks": [task],
         "totals": {"errors": 1, "types": {kind: 1}, "fields": {}, "rows": 0},
         "groups": [],
+        "rules": [],
         "engine": {"name": "none", "frictionless": reference.VERSION, "why": error.code},
         "problem": {"code": error.code, "facts": error.facts},
     }

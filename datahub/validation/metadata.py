@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import frictionless
 
+from datahub.validation.rules import check_rules
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -28,7 +30,7 @@ def check_schema(descriptor: Any) -> list[str]:
     problems = [f"key field '{name}' is not among the fields" for name in keys if name not in names]
     for field in schema.fields:
         problems += [f"field '{field.name}': {text}" for text in _check_field(field)]
-    return problems
+    return problems + check_rules(descriptor)
 
 
 def _check_field(field: Any) -> Iterator[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
 
 from datahub.validation import reference
 from datahub.validation.columns import Column
@@ -36,6 +39,20 @@ def write_typed(
         rows = write_again(typed, schema, tables)
     typed.finish()
     return rows, typed.schema
+
+
+def describe(path: Path) -> Json:
+    """Rows and column types of a typed file, its size and digest."""
+    found = pq.read_metadata(path)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    columns = {field.name: str(field.type) for field in pq.read_schema(path)}
+    return {
+        "rows": found.num_rows,
+        "columns": columns,
+        "bytes": path.stat().st_size,
+        "sha256": digest,
+    }
 
 
 def write_again(typed: TypedFile, schema: Json, tables: Sequence[Table]) -> int:

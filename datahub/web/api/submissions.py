@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
 from typing import Annotated, Any, cast
 
+from anyio.to_thread import run_sync
 from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from litestar.response import File
 
 from datahub.clock import stamp
 from datahub.errors import BodyInvalid, DatahubError, ReportMissing, SubmissionUnknown
+from datahub.guard.child import Limits
+from datahub.guard.process import run
 from datahub.model import STATE_ZH, Json, Person, Role, State, Submission
 from datahub.stages.receive import may_receive, receive
 from datahub.stages.review import Verdict, review
@@ -22,6 +27,9 @@ from datahub.web.api.views import DecisionBody, SubmissionView, submission_view
 
 _VERDICTS = ("approve", "return", "decline")
 _READ = {"permission": Permission.SUBMISSION_READ}
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_WORKBOOK = "datahub.validation.errors_xlsx:build"
+_building = asyncio.Lock()  # one child of this kind at a time; those who wait hold no thread
 
 
 @post(
@@ -39,8 +47,6 @@ async def create(
     """Hand in files as multipart/form-data (one part per file, named like the resource, or
     `file`), or one file as the raw body. When 201 comes back the submission survives any crash.
     """  # noqa: D205 - one paragraph in the published description
-    from anyio.to_thread import run_sync
-
     store, person = store_of(request), person_of(request)
     try:
         await run_sync(may_receive, store, person, dataset)
@@ -117,11 +123,60 @@ def get_report(request: Request[Any, Any, Any], submission: FromPath[str]) -> Js
 def get_errors(request: Request[Any, Any, Any], submission: FromPath[str]) -> File:
     """Every error of every file, one a line, for a spreadsheet."""
     store = store_of(request)
-    found = _visible(store, person_of(request), submission)
+    found, path = _errors(store, person_of(request), submission)
+    return File(path, filename=_errors_name(found, "csv"), media_type="text/csv")
+
+
+@get(
+    "/submissions/{submission:str}/report.xlsx",
+    opt=_READ,
+    media_type=_XLSX,
+    summary="Errors as an Excel workbook",
+)
+async def get_workbook(request: Request[Any, Any, Any], submission: FromPath[str]) -> File:
+    """The first 100,000 errors, one a row under a header; the last row tells how many more
+    `report.csv` has.
+    """  # noqa: D205 - one paragraph in the published description
+    store, person = store_of(request), person_of(request)
+    found, path = await run_sync(_errors, store, person, submission)
+    async with _building:
+        book = await run_sync(_workbook, store, path)
+    return File(book, filename=_errors_name(found, "xlsx"), media_type=_XLSX)
+
+
+def _errors(store: Store, person: Person, identifier: str) -> tuple[Submission, Path]:
+    """Submission and the list of its errors.
+
+    Raises:
+        ReportMissing: it has not been validated.
+
+    """
+    found = _visible(store, person, identifier)
     path = store.objects.work(found.id) / ERRORS_CSV
     if not path.exists():
         raise ReportMissing(submission=found.id, state=STATE_ZH[found.state])
-    return File(path, filename=f"{found.dataset}-{found.id}-errors.csv", media_type="text/csv")
+    return found, path
+
+
+def _errors_name(submission: Submission, suffix: str) -> str:
+    return f"{submission.dataset}-{submission.id}-errors.{suffix}"
+
+
+def _workbook(store: Store, listing: Path) -> Path:
+    """Workbook of a list of errors, made when there is none or the list is newer."""
+    book = listing.with_suffix(".xlsx")
+    if book.exists() and book.stat().st_mtime_ns >= listing.stat().st_mtime_ns:
+        return book
+    store.objects.need(listing.stat().st_size)
+    settings = store.settings
+    run(
+        _WORKBOOK,
+        {"csv": str(listing), "xlsx": str(book)},
+        returns=int,
+        limits=Limits(settings.child_memory, settings.child_seconds),
+        folder=listing.parent,
+    )
+    return book
 
 
 @post(
@@ -170,6 +225,7 @@ router = Router(
         get_submission,
         get_report,
         get_errors,
+        get_workbook,
         decide,
         withdraw,
     ],

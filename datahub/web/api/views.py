@@ -266,6 +266,7 @@ def submission_view(submission: Submission) -> SubmissionView:
             "self": base,
             "report": f"{base}/report",
             "errors": f"{base}/report.csv",
+            "errors_xlsx": f"{base}/report.xlsx",
             "decisions": f"{base}/decisions",
         },
     )

@@ -31,6 +31,7 @@ _TITLES = {
     "get /api/v1/submissions/{submission}": "一次报送的状态",
     "get /api/v1/submissions/{submission}/report": "一次报送的校验报告",
     "get /api/v1/submissions/{submission}/report.csv": "全部错误（CSV）",
+    "get /api/v1/submissions/{submission}/report.xlsx": "错误清单（Excel）",
     "post /api/v1/submissions/{submission}/decisions": "审核一次报送",
     "post /api/v1/submissions/{submission}/withdrawal": "撤回一次报送",
     "get /health/live": "进程是否在运行",
