@@ -100,6 +100,7 @@ MATRIX = {
     ("GET", "/api/v1/submissions/{waiting}", None): OWN,
     ("GET", "/api/v1/submissions/{rejected}/report", None): OWN,
     ("GET", "/api/v1/submissions/{rejected}/report.csv", None): OWN,
+    ("GET", "/api/v1/submissions/{rejected}/report.xlsx", None): OWN,
     ("POST", "/api/v1/submissions/{waiting}/decisions", '{"verdict": "return"}'): (
         *(401, 401, 401, 401, 403, 403, 400, 400),  # 400: a return needs a reason
     ),

@@ -11,6 +11,7 @@ import typer
 
 from datahub import settings
 from datahub.cli import show
+from datahub.cli.report import tell_errors, tell_remarks
 from datahub.guard.outbound import Service
 
 WAITING = {"received", "detected", "validated", "screened", "approved"}
@@ -54,6 +55,7 @@ def submit(
         show.as_json(found)
     else:
         _tell(found)
+        _tell_report(hub, found)
     if found["state"] in _BAD:
         raise typer.Exit(1)
 
@@ -107,7 +109,7 @@ def status(
     dataset: Annotated[str | None, typer.Option(help="只看一个数据集 · of one dataset")] = None,
     state: Annotated[str | None, typer.Option(help="如 in_review · in one state")] = None,
     errors: Annotated[
-        Path | None, typer.Option(help="把全部错误存成 CSV · save all errors as CSV")
+        Path | None, typer.Option(help="把全部错误存成 .csv 或 .xlsx · save all errors")
     ] = None,
     server: show.Server = None,
     token: show.Token = None,
@@ -126,26 +128,26 @@ def status(
         return
     found = hub.get(f"/api/v1/submissions/{submission}")
     if errors is not None:
-        errors.write_bytes(hub.text(f"/api/v1/submissions/{submission}/report.csv"))
+        form = "xlsx" if errors.suffix == ".xlsx" else "csv"
+        errors.write_bytes(hub.text(f"/api/v1/submissions/{submission}/report.{form}"))
     if json:
         show.as_json(found)
         return
     _tell(found)
+    _tell_report(hub, found)
+
+
+def _tell_report(hub: Service, found: Any) -> None:
+    """Say what is wrong with the data of a submission that its report rejected."""
     if found["problem"] and found["problem"]["code"] == "table-invalid":
-        tell_errors(hub.get(f"/api/v1/submissions/{submission}/report"))
-
-
-def tell_errors(report: Any, shown: int = 10) -> None:
-    """Print the first errors of a report, and how many there are in all."""
-    rows = [
-        (task["place"], error.get("rowNumber"), error.get("fieldName"), error["type"],
-         error.get("note") or error["message"])
-        for task in report["tasks"]
-        for error in task["errors"]
-    ]  # fmt: skip
-    show.table(("文件", "行", "列", "错误类型", "说明"), rows[:shown])
-    if report["totals"]["errors"] > shown:
-        show.out.print(f"… 共 {report['totals']['errors']} 处；--errors 文件.csv 可保存全部")
+        report = hub.get(f"/api/v1/submissions/{found['id']}/report")
+        tell_errors(report)
+        tell_remarks(report)
+        show.out.print(
+            f"全部 {report['totals']['errors']:,} 处可以存成表格 · to save all of them:"
+            f" datahub status {found['id']} --errors 错误.xlsx",
+            markup=False,
+        )
 
 
 def review(

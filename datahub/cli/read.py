@@ -1,11 +1,9 @@
-"""Commands of those who use data: release list, query, pull, verify, and validate."""
+"""Commands of those who use data: release list, query, pull, verify."""
 
 from __future__ import annotations
 
 import csv
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,11 +13,8 @@ from datahub import settings
 from datahub.cli import show
 from datahub.cli.publish import service
 from datahub.errors import ReleaseUnknown
-from datahub.guard.child import Limits
 from datahub.guard.outbound import Service
-from datahub.guard.process import run
 from datahub.guard.text import check_file_name
-from datahub.model import Table
 
 _PAGE = 10_000
 release_app = typer.Typer(help="已发布的版本 · Releases.", no_args_is_help=True)
@@ -34,7 +29,6 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="例：datahub verify（整个数据目录）· datahub verify 数据/air_hourly/1")(
         verify
     )
-    app.command(epilog="例：datahub validate 空气.csv --schema schemas/air_hourly.json")(validate)
 
 
 @release_app.command("list", epilog="例：datahub release list air_hourly")
@@ -205,66 +199,3 @@ def verify(
         show.out.print("✓ 全部相符 · everything verifies")
     if faults:
         raise typer.Exit(1)
-
-
-def validate(
-    file: Annotated[
-        Path, typer.Argument(help="CSV 或 XLSX 文件 · the file", exists=True, dir_okay=False)
-    ],
-    schema: Annotated[
-        Path, typer.Option(help="表结构 JSON · table schema", exists=True, dir_okay=False)
-    ],
-    errors: Annotated[
-        Path | None, typer.Option(help="把全部错误存成 CSV · save all errors as CSV")
-    ] = None,
-    json: show.Json = False,
-) -> None:
-    """按表结构校验一个文件，不需要服务 · Validate a file against a schema, no server needed."""
-    from datahub.stages.register import read_schema
-    from datahub.store.objects import digest_of
-
-    chosen = settings.load()
-    limits = Limits(chosen.child_memory, chosen.child_seconds)
-    descriptor = read_schema(schema)
-    with tempfile.TemporaryDirectory() as temporary, show.busy("校验中…") as say:
-        folder = Path(temporary)
-        probe = {
-            "path": str(file.absolute()), "name": file.name, "bytes": file.stat().st_size,
-            "sha256": digest_of(file), "schema": descriptor, "copy": str(folder / "copy.csv"),
-            "line_bytes": chosen.line_bytes, "unpacked_bytes": chosen.unpacked_bytes,
-        }  # fmt: skip
-        table = run("datahub.validation.sniff:sniff", probe, returns=Table, limits=limits,
-                    folder=folder)  # fmt: skip
-        say(f"{table.format} · {table.encoding} · 表头在第 {table.dialect.header_row} 行 …")
-        job = {
-            "slots": [{"name": "table", "schema": descriptor, "tables": [table]}],
-            "folder": temporary,
-            "errors_csv": str(folder / "errors.csv"),
-            "errors_kept": chosen.errors_kept,
-        }
-        report = run("datahub.validation.judge:judge", job, returns=dict[str, Any], limits=limits,
-                     folder=folder)  # fmt: skip
-        if errors is not None:
-            shutil.copyfile(folder / "errors.csv", errors)
-    if json:
-        show.as_json(report)
-    else:
-        _tell_report(file, report)
-    if not report["valid"]:
-        raise typer.Exit(1)
-
-
-def _tell_report(file: Path, report: Any) -> None:
-    from datahub.cli.publish import tell_errors
-    from datahub.validation.messages import type_zh
-
-    totals = report["totals"]
-    if report["valid"]:
-        show.out.print(f"✓ {file.name}：{totals['rows']} 行，全部符合 · valid", markup=False)
-        return
-    show.out.print(
-        f"✗ {file.name}：{totals['rows']} 行，{totals['errors']} 处错误 · invalid", markup=False
-    )
-    for kind, count in totals["types"].items():
-        show.out.print(f"  {count} × {kind} {type_zh(kind)}", markup=False)
-    tell_errors(report)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from litestar.routes import HTTPRoute
 
 from datahub.web.access import PUBLIC
+from datahub.web.api.report import REPORT
 
 if TYPE_CHECKING:
     from litestar import Litestar
@@ -57,7 +58,8 @@ _UPLOADED = {"413": "larger than one submission may be", "507": "no room on the 
 def describe(app: Litestar) -> Json:
     """Return the OpenAPI document of an application."""
     schema: Json = copy.deepcopy(app.openapi_schema.to_schema())
-    schema.setdefault("components", {}).setdefault("schemas", {})["Problem"] = _PROBLEM
+    components = schema.setdefault("components", {}).setdefault("schemas", {})
+    components |= {"Problem": _PROBLEM, "Report": REPORT}
     needed = permissions(app)
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
@@ -88,6 +90,9 @@ def _complete(operation: Json, path: str, method: str, permission: str | None) -
     if path.endswith("/submissions") and method == "post":
         operation["requestBody"] = _UPLOAD
         errors |= _UPLOADED
+    if path.endswith("/report"):
+        reference = {"$ref": "#/components/schemas/Report"}
+        answers["200"]["content"] = {"application/json": {"schema": reference}}
     if method == "post":
         errors["409"] = "not in the state for this"
     for status, words in errors.items():
