@@ -6,11 +6,18 @@ The generator, the reference and the comparison are in differential.py; fuzz.py 
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from types import SimpleNamespace
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from differential import ANYTHING, KINDS, V2_SCHEMA, Case, Maker, case, check, compare, reference
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from datahub.validation import columns, engine, kernels, keys, ledger, scan
+from datahub.validation import reference as judging
 
 CHUNKS, CASES = 20, 100
 
@@ -346,3 +353,135 @@ def test_the_kinds_are_all_types():
     }
     known |= {"number", "object", "string", "time", "year", "yearmonth"}
     assert {descriptor.get("type", "any") for _, descriptor, _ in KINDS} == known
+
+
+# Planted faults ----------------------------------------------------------------------------
+
+
+def _without(name: str):
+    """A maker of string kernels that does not know a constraint."""
+
+    def make(field):
+        rest = {key: value for key, value in field.constraints.items() if key != name}
+        return STRING(SimpleNamespace(format=field.format, constraints=rest))
+
+    return make
+
+
+def _unanchored(field):
+    """A maker of string kernels whose patterns match anywhere."""
+    given = dict(field.constraints)
+    if "pattern" in given:
+        given["pattern"] = f".*(?:{given['pattern']}).*"
+    return STRING(SimpleNamespace(format=field.format, constraints=given))
+
+
+def _first_check_dropped(maker):
+    """A maker of kernels without the guard of the year."""
+
+    def make(field):
+        kernel = maker(field)
+        del kernel._checks[:1]
+        return kernel
+
+    return make
+
+
+def _changed(function, **attributes: object):
+    """A constructor that sets other attributes at its end."""
+
+    def init(self, *args, **more):
+        function(self, *args, **more)
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+    return init
+
+
+def _on_result(function, change):
+    """The function with its result changed."""
+    return lambda *args, **more: change(function(*args, **more))
+
+
+def _hexadecimal(present):
+    """Parse integers as Arrow does, hexadecimal ones too."""
+    return kernels.cast_or_null(present, pa.int64(), kernels._INTEGER)
+
+
+def _bytes(compare, limit):
+    """Compare the length in bytes."""
+    return lambda column: compare(pc.binary_length(column), limit)
+
+
+def _doubles(field):
+    """A maker of number kernels that compares doubles."""
+    read = field.create_value_reader()
+    bounds = {
+        name: float(read(field.constraints[name]))
+        for name in kernels._BOUNDS
+        if name in field.constraints
+    }
+    checks = [
+        kernels._against(kernels._BOUNDS[name], pa.scalar(bound)) for name, bound in bounds.items()
+    ]
+    return kernels.Kernel(kernels._parse_float, checks)
+
+
+def _swallow(*_args, **_more) -> None:
+    """Do nothing."""
+
+
+STRING, DATE, BOOLEAN = (kernels._MAKERS[name] for name in ("string", "date", "boolean"))
+RUN, COLUMN = engine._Run, columns.Column
+YES = lambda texts: pa.array([True] * len(texts))  # noqa: E731 - a mask
+
+FAULTS = {  # what is replaced by what; a seed that catches it, where the search begins
+    "integers in hexadecimal": (kernels, "_parse_integer", _hexadecimal, 0),
+    "the year 0 of dates": (kernels._MAKERS, "date", _first_check_dropped(DATE), 0),
+    "the year 0 of times": (kernels, "_YEAR_1", pa.scalar(-(1 << 62), pa.timestamp("us")), 0),
+    "length in bytes": (kernels, "_length", _bytes, 0),
+    "patterns unanchored": (kernels._MAKERS, "string", _unanchored, 0),
+    "patterns ignored": (kernels._MAKERS, "string", _without("pattern"), 0),
+    "every pattern for RE2": (kernels, "is_sound_pattern", lambda _: True, 0),
+    "enum ignored": (kernels._MAKERS, "string", _without("enum"), 0),
+    "enum of dates ignored": (kernels._KNOWN, "date", {*kernels._BOUNDS, "enum"}, 0),
+    "lengths ignored": (kernels._MAKERS, "string", _without("minLength"), 0),
+    "exclusive minimum is a minimum": (kernels._BOUNDS, "exclusiveMinimum", pc.greater_equal, 0),
+    "exclusive maximum is a maximum": (kernels._BOUNDS, "exclusiveMaximum", pc.less_equal, 0),
+    "no minimum": (kernels._BOUNDS, "minimum", lambda values, _: YES(values), 0),
+    "no maximum": (kernels._BOUNDS, "maximum", lambda values, _: YES(values), 0),
+    "numbers as doubles": (kernels._MAKERS, "number", _doubles, 0),
+    "a kernel for every setting": (kernels, "_need", _swallow, 0),
+    "false before true": (kernels._MAKERS, "boolean", lambda f: BOOLEAN(SimpleNamespace(true_values=[*f.true_values, *f.false_values, "t", "y"], false_values=[])), 0),
+    "required ignored": (COLUMN, "__init__", _changed(COLUMN.__init__, _must_read_missing=False), 0),
+    "no missing values": (COLUMN, "__init__", _changed(COLUMN.__init__, _missing=pa.array([], pa.string())), 0),
+    "keys as they are spelt": (COLUMN, "_stand_in", lambda _, value: value if value is None or isinstance(value, str) else -1, 0),
+    "keys without case": (COLUMN, "exact_key", _on_result(COLUMN.exact_key, pc.utf8_lower), 0),
+    "rows shift behind ragged ones": (scan.Scan, "row", lambda self, good: self._table.dialect.header_row + 1 + good, 0),
+    "empty lines unseen": (scan.Scan, "empty", frozenset(), 0),
+    "blank rows unseen": (RUN, "_judge", _on_result(RUN._judge, lambda found: (found[0], None)), 0),
+    "ragged rows unjudged": (RUN, "_take_ragged", _swallow, 0),
+    "repeated keys unjudged": (keys.Keys, "judge_repeated", _swallow, 0),
+    "blank keys unjudged": (keys.Keys, "_note_blank", _swallow, 0),
+    "foreign keys not looked up": (keys.Keys, "judge_foreign", _swallow, 0),
+    "no rows to refer to": (RUN, "_lookups", lambda *_: {}, 0),
+    "columns in the schema's order": (judging, "open_header", _on_result(judging.open_header, lambda found: replace(found, fields=list(found.schema.fields))), 0),
+    "one fault is enough": (ledger.Ledger, "first_rows", _on_result(ledger.Ledger.first_rows, lambda rows: rows[:1]), 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_planted_faults_are_caught(name, tmp_path, monkeypatch):
+    """Each unsound change of the engine makes some seeded case differ."""
+    place, attribute, fault, first = FAULTS[name]
+    if isinstance(place, dict):
+        monkeypatch.setitem(place, attribute, fault)
+    else:
+        monkeypatch.setattr(place, attribute, fault)
+    last = CHUNKS * CASES
+    for seed in [*range(first, last), *range(first)]:
+        difference = compare(case(seed), tmp_path)
+        if difference:
+            print(f"{name}: seed {seed}: {difference[:150]}")
+            return
+    pytest.fail(f"no seeded case catches: {name}")
