@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
 from datahub.validation import reference
-from datahub.validation.engine import keys_of
+from datahub.validation.integrity import keys_of
 from datahub.validation.ledger import ROW_PLACE
 from datahub.validation.reading import records
 
@@ -20,9 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from datahub.model import Json, Table
-    from datahub.validation.engine import Outcome
     from datahub.validation.keys import Key
     from datahub.validation.reading import Slot
+    from datahub.validation.request import Outcome
 
 
 def repeated_across(
@@ -54,14 +52,17 @@ def _candidates(
     own: Sequence[tuple[Table, Outcome]], key: Key, folder: Path
 ) -> Sequence[set[int] | None]:
     """Rows of each file whose key may be in another file too; None where all may."""
-    if not all(outcome.has_table(key.table) for _, outcome in own):
+    tables = [outcome.keys.written(key.table) if outcome.keys else "" for _, outcome in own]
+    if not all(tables):
         return [None] * len(own)  # a file that frictionless judged
     folder.mkdir()
     for file, (_, outcome) in enumerate(own):
         outcome.ledger.db.execute(
-            f"COPY (SELECT row, h, {file} AS file FROM {key.table})"
+            f"COPY (SELECT row, h, {file} AS file FROM {tables[file]})"
             f" TO '{folder / str(file)}.parquet' (FORMAT parquet)"
         )
+    import duckdb
+
     with duckdb.connect(config={"memory_limit": "512MB", "temp_directory": str(folder)}) as db:
         found = db.execute(
             "WITH k AS (SELECT * FROM read_parquet($1)) SELECT file, row FROM k SEMI JOIN"

@@ -35,8 +35,9 @@ class UnjudgeableError(Exception):
     """Frictionless has no verdict on a value: comparing it with a constraint fails."""
 
     def __init__(self, field: str, cell: str | None, reason: Exception) -> None:
-        super().__init__(field, cell, reason)
-        self.field, self.cell, self.reason = field, cell, reason
+        super().__init__(
+            f'field "{field}": value "{cell}" cannot be compared ({type(reason).__name__}: {reason})'
+        )
 
 
 class Verdict(NamedTuple):
@@ -92,6 +93,7 @@ class Column:
             listed = field.schema.missing_values
         self._missing = pa.array([v for v in listed if isinstance(v, str)], pa.string())
         self.empty_is_missing = "" in listed
+        self._only_empty = list(listed) == [""]
         self._must_read_missing = bool(field.constraints.get("required"))
 
     @property
@@ -114,7 +116,9 @@ class Column:
                 value, notes = self._read(cell)
             except Exception as error:
                 raise UnjudgeableError(self.name, cell, error) from error
-            faults = [(_TYPES.get(name, "constraint-error"), n) for name, n in (notes or {}).items()]
+            faults = [
+                (_TYPES.get(name, "constraint-error"), n) for name, n in (notes or {}).items()
+            ]
             found = Verdict(value, tuple(faults))
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
@@ -128,7 +132,10 @@ class Column:
 
     def judge(self, texts: pa.Array) -> Judged:
         """Judge the texts of one batch."""
-        missing = pc.is_in(texts, value_set=self._missing)
+        if self._only_empty:  # the default, and five times faster
+            missing = pc.equal(texts, "")
+        else:
+            missing = pc.is_in(texts, value_set=self._missing)
         values, certain = None, None
         if self._kernel is not None:
             some = pc.any(missing).as_py()
@@ -178,7 +185,9 @@ class Column:
             values = pc.cast(kernel, pa.string())
         else:
             encoded = judged.texts.dictionary_encode()
-            told = [self._exact(self.verdict(text).value) for text in encoded.dictionary.to_pylist()]
+            told = [
+                self._exact(self.verdict(text).value) for text in encoded.dictionary.to_pylist()
+            ]
             return pa.array(told, pa.string()).take(encoded.indices)
         told = [self._exact(verdict.value) for _, verdict in judged.verdicts]
         return patch(values, judged, pa.array(told, pa.string()))

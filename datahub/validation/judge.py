@@ -12,12 +12,15 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from datahub.model import Json, Struct, Table
 from datahub.validation import reference
 from datahub.validation.across import repeated_across
-from datahub.validation.engine import Outcome, Request, judge_table
+from datahub.validation.engine import judge_table
 from datahub.validation.messages import ERROR_COLUMNS, error_row
 from datahub.validation.reading import Slot, records
+from datahub.validation.request import Outcome, Request
 from datahub.validation.ruling import add_rules
 from datahub.validation.sentences import sentence
 from datahub.validation.typed import TypedFile
@@ -168,6 +171,11 @@ def report_of(found: Sequence[tuple[Table, Outcome]]) -> Json:
         },
         "groups": groups,
         "rules": [],
+        "notices": [
+            msgspec.to_builtins(notice) | {"file": table.name}
+            for table, _ in found
+            for notice in table.notices
+        ],
         "engine": _engine([outcome for _, outcome in found]),
     }
 

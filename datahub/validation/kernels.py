@@ -271,9 +271,7 @@ def places(present: pa.Array) -> int:
 # Constraints ------------------------------------------------------------------------------
 
 
-def _bound_checks(
-    field: Any, kind: pa.DataType, fits: Callable[[Any], bool]
-) -> Iterator[Check]:
+def _bound_checks(field: Any, kind: pa.DataType, fits: Callable[[Any], bool]) -> Iterator[Check]:
     read = field.create_value_reader()
     for name, compare in _BOUNDS.items():
         if field.constraints.get(name) is not None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from datahub.validation.ledger import Ledger
 
 _LOOSE = 20_000
+_HELD = 1 << 20
 _BLANK_KEY = 'cells composing the primary keys are all "None"'
 
 
@@ -58,8 +59,9 @@ class Keys:
         self.unique, self.foreign, self._ledger = unique, foreign, ledger
         self._loose: dict[str, list[tuple[Any, ...]]] = {}
         self._loose_count = 0
-        for key in unique:
-            ledger.db.execute(f"CREATE TABLE {key.table} (row BIGINT, h UBIGINT)")
+        self._held: dict[str, list[tuple[pa.Array, list[pa.Array]]]] = {}
+        self._held_rows: dict[str, int] = {}
+        self._written: set[str] = set()
         for other in foreign:
             names = ", ".join(f"k{i} VARCHAR" for i in range(len(other.columns)))
             ledger.db.execute(f"CREATE TABLE {other.table} (row BIGINT, {names})")
@@ -80,9 +82,9 @@ class Keys:
         for key in self.unique:
             values = [c.stand_in(c.verdict(cells[c.number - 1]).value) for c in key.columns]
             self._loose.setdefault(key.table, []).append((row, *values))
-        for key in self.foreign:
-            texts = [column.exact(cells[column.number - 1]) for column in key.columns]
-            self._loose.setdefault(key.table, []).append((row, *texts))
+        for other in self.foreign:
+            texts = [column.exact(cells[column.number - 1]) for column in other.columns]
+            self._loose.setdefault(other.table, []).append((row, *texts))
         self._count_loose()
 
     def _count_loose(self) -> None:
@@ -107,7 +109,42 @@ class Keys:
     def _add_unique(self, key: Key, rows: pa.Array, parts: list[pa.Array]) -> None:
         if key.primary:
             self._note_blank(rows, parts)
-        self._insert(key.table, rows, parts, f"row, hash({_names(parts)})")
+        held = self._held.setdefault(key.table, [])
+        held.append((rows, parts))
+        self._held_rows[key.table] = self._held_rows.get(key.table, 0) + len(rows)
+        if self._held_rows[key.table] >= _HELD:
+            self._write_held(key)
+
+    def _write_held(self, key: Key) -> None:
+        """Write the keys that were held back: few large writes are faster than many small ones."""
+        held = self._held.pop(key.table, [])
+        self._held_rows[key.table] = 0
+        if key.table not in self._written:
+            self._ledger.db.execute(f"CREATE TABLE {key.table} (row BIGINT, h UBIGINT)")
+            self._written.add(key.table)
+        if held:
+            rows = pa.chunked_array([rows for rows, _ in held])
+            parts = [
+                pa.chunked_array([parts[i] for _, parts in held]) for i in range(len(key.columns))
+            ]
+            self._insert(key.table, rows, parts, f"row, hash({_names(parts)})")
+
+    def _surely_unique(self, key: Key) -> bool:
+        """Whether all keys are held here and each is above the one before it: nothing repeats."""
+        held = self._held.get(key.table, [])
+        if key.table in self._written or len(key.columns) > 1:
+            return False
+        last = None
+        for _, (part,) in held:
+            if not len(part):
+                continue
+            above = pc.greater(part.slice(1), part.slice(0, len(part) - 1))
+            if part.null_count or not pc.all(above, min_count=0).as_py():
+                return False
+            if last is not None and not pc.greater(part[0], last).as_py():
+                return False
+            last = part[-1]
+        return True
 
     def _note_blank(self, rows: pa.Array, parts: list[pa.Array]) -> None:
         blank = parts[0].is_null()
@@ -119,11 +156,19 @@ class Keys:
     def _insert(self, table: str, rows: pa.Array, parts: list[pa.Array], what: str) -> None:
         """Insert rows of which at least one part is there."""
         names = [f"k{i}" for i in range(len(parts))]
-        batch = pa.RecordBatch.from_arrays([rows, *parts], names=["row", *names])  # noqa: F841 - read by the query
+        batch = pa.table([rows, *parts], names=["row", *names])  # noqa: F841 - read by the query
         self._ledger.db.execute(
             f"INSERT INTO {table} SELECT {what} FROM batch"
             f" WHERE {' OR '.join(f'{name} IS NOT NULL' for name in names)}"
         )
+
+    def written(self, name: str) -> str:
+        """Table of all keys of that name (row, h); "" when there is no such key."""
+        for key in self.unique:
+            if key.table == name:
+                self._write_held(key)
+                return name
+        return ""
 
     # Repeated keys ------------------------------------------------------------------------
 
@@ -132,6 +177,9 @@ class Keys:
         self.flush()
         found = []
         for key in self.unique:
+            if self._surely_unique(key):
+                continue
+            self._write_held(key)
             self._ledger.db.execute(
                 f"CREATE OR REPLACE TABLE {key.table}_again AS SELECT row, h FROM {key.table}"
                 f" SEMI JOIN (SELECT h FROM {key.table} GROUP BY h HAVING count(*) > 1) USING (h)"
@@ -249,7 +297,4 @@ def _names(parts: Sequence[pa.Array]) -> str:
 
 
 def _same(key: Foreign) -> str:
-    return " AND ".join(
-        f"t.k{i} IS NOT DISTINCT FROM s.k{i}" for i in range(len(key.columns))
-    )
-
+    return " AND ".join(f"t.k{i} IS NOT DISTINCT FROM s.k{i}" for i in range(len(key.columns)))

@@ -8,7 +8,6 @@ import itertools
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 
 from datahub.validation.sentences import cause_sql
@@ -16,6 +15,8 @@ from datahub.validation.sentences import cause_sql
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import duckdb
 
     from datahub.model import Json
 
@@ -44,6 +45,8 @@ _NUMBERS = itertools.count()
 @functools.cache
 def _data_base(folder: Path) -> duckdb.DuckDBPyConnection:
     """One for all ledgers of a process that spill to the folder: opening one takes a while."""
+    import duckdb  # clean tables with ascending keys never need it
+
     return duckdb.connect(
         config={
             "memory_limit": MEMORY,
@@ -106,9 +109,7 @@ class Ledger:
     def add_query(self, sql: str, *values: Any) -> None:
         """Note what a query finds (columns of FAULTS)."""
         before = self.count
-        (self.count,) = self.db.execute(
-            f"INSERT INTO faults {sql}", values
-        ).fetchone() or (0,)
+        (self.count,) = self.db.execute(f"INSERT INTO faults {sql}", values).fetchone() or (0,)
         self.count += before
 
     def cursor(self) -> duckdb.DuckDBPyConnection:

@@ -17,9 +17,10 @@ import msgspec
 from datahub.errors import FileEmpty, FileError, HeaderMissing
 from datahub.model import Dialect, Table
 from datahub.validation import reference
-from datahub.validation.engine import Request, judge_table
+from datahub.validation.engine import judge_table
 from datahub.validation.judge import report_of
 from datahub.validation.reference import Given
+from datahub.validation.request import Request
 from datahub.validation.sniff import Probe, sniff
 
 if TYPE_CHECKING:
@@ -73,7 +74,10 @@ def validate(
             table = _table(source, schema, folder / "table", dialect=dialect, encoding=encoding)
             tables = {
                 other: _table(
-                    there, its, folder / f"related-{number}", dialect=None if dialect is None else {}
+                    there,
+                    its,
+                    folder / f"related-{number}",
+                    dialect=None if dialect is None else {},
                 )
                 for number, (other, (its, there)) in enumerate((related or {}).items())
             }
@@ -135,7 +139,9 @@ def _table(
             pass
     plain = reference.is_plain(dialect or {}) or Dialect()
     read = _utf8(path, encoding or "utf-8", base / "text.csv")
-    found = Table(path=str(path), name=name, bytes=size, sha256=digest, encoding=encoding or "utf-8")
+    found = Table(
+        path=str(path), name=name, bytes=size, sha256=digest, encoding=encoding or "utf-8"
+    )
     if read is None:
         codec = codecs.lookup(found.encoding).name
         return msgspec.structs.replace(found, encoding=_MARKED.get(codec, found.encoding))
@@ -227,6 +233,7 @@ def _unread(name: str, error: FileError) -> Json:
         "totals": {"errors": 1, "types": {kind: 1}, "fields": {}, "rows": 0},
         "groups": [],
         "rules": [],
+        "notices": [],
         "engine": {"name": "none", "frictionless": reference.VERSION, "why": error.code},
         "problem": {"code": error.code, "facts": error.facts},
     }

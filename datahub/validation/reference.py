@@ -197,7 +197,7 @@ class _Chosen(TableResource):
 
 
 def _packaged(given: Given) -> TableResource:
-    resource = _resource(given)
+    resource: TableResource = _resource(given)
     others = [_resource(other) for name, other in given.related.items() if name != given.name]
     frictionless.Package(resources=[resource, *others])  # foreign keys look through it
     return resource
@@ -206,7 +206,7 @@ def _packaged(given: Given) -> TableResource:
 def _resource(given: Given, kind: type[TableResource] = TableResource) -> Any:
     path = Path(given.path)
     # A schema that says it is of version 2 is one only within a resource of version 2.
-    profile = {"schema_profile": _V2} if "$schema" in given.schema else {}
+    profile: Json = {"schema_profile": _V2} if "$schema" in given.schema else {}
     return kind(
         **profile,
         name=given.name,
@@ -241,7 +241,7 @@ def pinned(
     found = kind.from_descriptor(dialect)
     if not found.has_defined("header") and not found.has_defined("header_rows"):
         found.header_rows = [1]
-    given = found.get_control("csv") if found.has_control("csv") else formats.CsvControl()
+    given: Any = found.get_control("csv") if found.has_control("csv") else formats.CsvControl()
     found.set_control(
         formats.CsvControl(
             delimiter=given.delimiter,
@@ -259,7 +259,7 @@ def pinned(
 def is_plain(descriptor: Json) -> Dialect | None:
     """Our dialect for a descriptor; None where it has what only frictionless itself reads."""
     dialect = pinned(descriptor)
-    control = dialect.get_control("csv")
+    control: Any = dialect.get_control("csv")
     plain = (
         dialect.header
         and len(dialect.header_rows) == 1

@@ -6,13 +6,14 @@ import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import msgspec
 
 from datahub.validation.messages import error_row
 from datahub.validation.rules import RuleResult, run_rules
 
 if TYPE_CHECKING:
+    import duckdb
+
     from datahub.model import Json
     from datahub.validation.judge import Job
     from datahub.validation.reading import Slot
@@ -30,9 +31,15 @@ def add_rules(report: Json, job: Job, typed: Path, errors: Any) -> None:
     """
     if not report["valid"] or not any(_has_rules(slot.schema) for slot in job.slots):
         return
+    import duckdb
+
     today = dt.date.fromisoformat(job.today) if job.today else dt.datetime.now(dt.UTC).date()
     with duckdb.connect(
-        config={"memory_limit": "512MB", "temp_directory": str(Path(job.folder) / "judging" / "spill"), "threads": "2"}
+        config={
+            "memory_limit": "512MB",
+            "temp_directory": str(Path(job.folder) / "judging" / "spill"),
+            "threads": "2",
+        }
     ) as db:
         views = {slot.name: _view(db, number, slot, typed) for number, slot in enumerate(job.slots)}
         views |= _related_views(db, job)

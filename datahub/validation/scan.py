@@ -72,7 +72,6 @@ class Piece:
         """Cells of one record."""
         return [column[index].as_py() for column in self.texts.columns]
 
-
     def without(self, indices: list[int]) -> Piece:
         """Return the piece without some of its records."""
         kept = pa.array([i for i in range(len(self)) if i not in set(indices)], pa.int64())
@@ -145,7 +144,7 @@ class Scan:
                     self._failed = error
             return "skip"
 
-        return arrow.open_csv(
+        reader: Iterator[pa.RecordBatch] = arrow.open_csv(
             table.path,
             read_options=arrow.ReadOptions(
                 column_names=names,
@@ -166,6 +165,7 @@ class Scan:
                 include_columns=None if only is None else [names[i] for i in only],
             ),
         )
+        return reader
 
     def _cells(self, text: str) -> list[str]:
         """Cells of a ragged record, as Python's csv module splits it."""
@@ -174,7 +174,9 @@ class Scan:
         reader = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote_char)
         cells = next(reader)
         if cells and cells[-1].endswith(_SENTINEL):  # an open quote: the record ends with the file,
-            cells[-1] = cells[-1].removesuffix(_SENTINEL) + self._line_end()  # whose end Arrow drops
+            cells[-1] = (
+                cells[-1].removesuffix(_SENTINEL) + self._line_end()
+            )  # whose end Arrow drops
         return cells
 
     def _line_end(self) -> str:
@@ -225,7 +227,9 @@ def too_long(table: Table) -> LineTooLong:
             inside ^= line.count(quote) % 2 == 1
             if not inside:
                 last, size = last + 1, 0
-    return LineTooLong(file=table.name, line=max(1, last - table.dialect.header_row + 1), limit=limit)
+    return LineTooLong(
+        file=table.name, line=max(1, last - table.dialect.header_row + 1), limit=limit
+    )
 
 
 def _ends_with_header(table: Table) -> bool:

@@ -15,8 +15,7 @@ import pyarrow.compute as pc
 from datahub.model import Finding, Json
 from datahub.validation.codes import is_citizen_id, is_credit_code, is_luhn
 from datahub.validation.probing import mask
-from datahub.validation.reading import Slot
-from datahub.validation.reading import texts
+from datahub.validation.reading import Slot, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -172,7 +172,12 @@ def _constraint_error(group: Json, entry: Json, facts: Json) -> Sequence[str]:
     shown = "、".join(map(str, bound[:_ENUM_SHOWN])) if isinstance(bound, list) else str(bound)
     facts["bound"] = shown + ("…" if isinstance(bound, list) and len(bound) > _ENUM_SHOWN else "")
     zh, en, right_zh, right_en = _CONSTRAINTS.get(name, ("{note}", "{note}", "", ""))
-    return f"列“{{title}}”有 {{n}} 个值{zh}", f"{{n}} values of '{{title}}' {en}", right_zh, right_en
+    return (
+        f"列“{{title}}”有 {{n}} 个值{zh}",
+        f"{{n}} values of '{{title}}' {en}",
+        right_zh,
+        right_en,
+    )
 
 
 _ENUM_SHOWN = 12

@@ -64,6 +64,7 @@ def _write_table(typed: TypedFile, schema: Json, table: Table) -> int:
     given = reference.Given(table.name, table.path, schema | {"foreignKeys": []}, table.dialect)
     fields = reference.open_header(given).fields
     columns = [Column(entry, number) for number, entry in enumerate(fields, start=1)]
+
     def judge(piece: Piece) -> dict[str, Any]:
         texts = zip(columns, piece.texts.columns, strict=True)
         return typed.read(columns, [column.judge(cells) for column, cells in texts])

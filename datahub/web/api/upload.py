@@ -25,6 +25,8 @@ _CHARSETS = {
     "gb18030": "gb18030",
     "gbk": "gb18030",
     "gb2312": "gb18030",
+    "big5": "big5",
+    "cp950": "big5",
     "utf-16": "utf-16",
     "utf-16le": "utf-16-le",
     "utf-16be": "utf-16-be",
