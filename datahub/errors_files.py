@@ -187,8 +187,8 @@ class ReferenceMissing(FileError):
     """A table of another dataset that foreign keys or rules refer to has no such release."""
 
     code = "reference-missing"
-    zh = "表结构引用的“{reference}”（版本 {version}）没有已发布的数据，无法核对。请先发布它，或请管理员修改表结构。"
-    en = "The schema refers to '{reference}' (version {version}), which has no release to check against."
+    zh = "表结构引用的“{reference}”（版本 {version}）没有发布，无法核对。请先发布它，或修改表结构。"
+    en = "The schema refers to '{reference}' (version {version}), of which there is no release."
 
 
 class FindingsBlock(FileError):

@@ -4,6 +4,7 @@ Within one file the engine finds them itself; here the stand-ins of all files ar
 the rows that share one are read again and compared as frictionless compares them.
 """
 
+# ruff: noqa: S608 - names are ours, values are bound
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,8 @@ def repeated_across(
                     continue
                 first = seen.setdefault(value, (file, row))
                 if first[0] != file:
-                    note = f'the same as in the row at position {first[1]} of "{own[first[0]][0].name}"'
+                    place = f'{first[1]} of "{own[first[0]][0].name}"'
+                    note = f"the same as in the row at position {place}"
                     _attach(outcome, key, row, cells, note, errors_kept)
 
 

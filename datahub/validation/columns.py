@@ -36,7 +36,8 @@ class UnjudgeableError(Exception):
 
     def __init__(self, field: str, cell: str | None, reason: Exception) -> None:
         super().__init__(
-            f'field "{field}": value "{cell}" cannot be compared ({type(reason).__name__}: {reason})'
+            f'field "{field}": value "{cell}" cannot be compared'
+            f" ({type(reason).__name__}: {reason})"
         )
 
 

@@ -65,7 +65,7 @@ class Integrity:
         """Take the keys of one batch."""
         if self.keys is None:
             return
-        self.keys.add(rows, {number: found for number, found in enumerate(judged, start=1)})
+        self.keys.add(rows, dict(enumerate(judged, start=1)))
         for key in self.keys.foreign:
             if self._is_own(key):
                 columns, _ = self._sources[key.table]

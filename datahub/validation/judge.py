@@ -46,7 +46,7 @@ class Job(Struct, frozen=True):
     errors_kept: int = 1000
     related: tuple[Slot, ...] = ()
     typed: str = ""
-    field_ids: dict[str, dict[str, int]] = {}
+    field_ids: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
     today: str = ""  # RFC 3339 date that rules of freshness count from
 
 
@@ -128,7 +128,8 @@ def all_errors(resource: str, file: str, outcome: Outcome) -> Any:
         yield error_row(resource, file, error)
     for row, place, kind, field, cell, note in outcome.ledger.rows():
         error = {"rowNumber": row, "fieldNumber": place if place < reference.NO_FIELD else "",
-                 "fieldName": field, "cell": cell, "type": kind, "note": note, "message": ""}  # fmt: skip
+                 "fieldName": field, "cell": cell, "type": kind, "note": note,
+                 "message": ""}  # fmt: skip
         yield error_row(resource, file, error)
 
 

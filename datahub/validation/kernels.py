@@ -11,6 +11,7 @@ import datetime as dt
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -33,7 +34,7 @@ _FEW_PLACES = 9
 _INTEGER = "^-?[0-9]{1,18}$"
 _DATE = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$"
 _STAMP = _DATE[:-1] + "[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?$"
-_YEAR_1 = pa.scalar(dt.datetime.min, pa.timestamp("us"))
+_YEAR_1 = pa.scalar(dt.datetime(1, 1, 1), pa.timestamp("us"))  # noqa: DTZ001 - times without a zone
 _DAY_2 = dt.datetime(1, 1, 2, tzinfo=dt.UTC)
 _SECONDS = 19  # characters of a time stamp to the second
 # A pattern of which RE2 matches no more than Python's re: see `is_sound_pattern`.
@@ -105,7 +106,7 @@ def _integer(field: Any) -> Kernel:
 def _number(field: Any) -> Kernel:
     _need(not {"group_char", "decimal_char", "bare_number"} & set(field.list_defined()))
     if field.float_number:
-        bounds = _bound_checks(field, pa.float64(), lambda v: isinstance(v, float) and v == v)
+        bounds = _bound_checks(field, pa.float64(), lambda v: isinstance(v, float) and not isnan(v))
         return Kernel(_parse_float, list(bounds))
     return _decimal(field)
 

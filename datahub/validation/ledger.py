@@ -1,5 +1,6 @@
 """Every fault of a table, and the keys of its rows, in a DuckDB that spills to disk."""
 
+# ruff: noqa: S608 - names are ours, values are bound
 from __future__ import annotations
 
 import contextlib
@@ -102,8 +103,10 @@ class Ledger:
     def add_batch(self, batch: pa.RecordBatch) -> None:
         """Note many (FAULTS)."""
         if batch.num_rows:
-            self.db.execute(f"INSERT INTO faults SELECT row, place, kind, field, left(cell, {_SHOWN}),"
-                            " note, other FROM batch")  # fmt: skip
+            self.db.execute(
+                "INSERT INTO faults SELECT row, place, kind, field,"
+                f" left(cell, {_SHOWN}), note, other FROM batch"
+            )
             self.count += batch.num_rows
 
     def add_query(self, sql: str, *values: Any) -> None:
@@ -122,8 +125,8 @@ class Ledger:
         if self._waiting:
             columns = list(zip(*self._waiting, strict=True))
             self._waiting.clear()
-            batch = pa.table([pa.array(c, t) for c, t in zip(columns, FAULTS.types, strict=True)],
-                             schema=FAULTS)  # fmt: skip
+            arrays = [pa.array(c, t) for c, t in zip(columns, FAULTS.types, strict=True)]
+            batch = pa.table(arrays, schema=FAULTS)  # noqa: F841 - read by the query
             self.db.execute("INSERT INTO faults SELECT * FROM batch")
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -54,9 +54,9 @@ def validate(
     """Judge a table against a Frictionless table schema; return the report as JSON.
 
     `source` is a path, a binary stream, a table that was detected, a DuckDB relation or anything
-    Arrow can read as a table (of these two the texts are judged that their CSV would hold). A `dialect` (Table Dialect
-    descriptor) pins all that it does not say to the standard's defaults; without one, encoding,
-    delimiter and header row are found out. `related` gives schema and source of the resources that
+    Arrow can read as a table (of these two the texts are judged that their CSV would hold). A
+    `dialect` (Table Dialect descriptor) pins all that it does not say to the standard's defaults;
+    without one, encoding, delimiter and header row are found out. `related` gives schema and source of the resources that
     foreign keys refer to. `progress` is called with the number of rows judged so far.
 
     The report is Frictionless's own (`valid`, `stats`, `tasks` with `errors`, the first
@@ -83,32 +83,35 @@ def validate(
             }
         except FileError as error:
             return _unread(name, error)
-        plain = dialect is None or reference.is_plain(dialect) is not None
-        undecoded = table.encoding != "utf-8" and not table.copied
-        given = Given(
-            name=name,
-            path=table.path,
-            schema=schema,
-            dialect=table.dialect if plain else dialect or {},
-            encoding=table.encoding if undecoded else "utf-8",
-            related={
-                other: Given(other, tables[other].path, its, tables[other].dialect)
-                for other, (its, _) in (related or {}).items()
-            },
+        schemas = {other: its for other, (its, _) in (related or {}).items()}
+        request = _request(
+            name, table, schema, dialect, {n: (schemas[n], tables[n]) for n in tables}
         )
-        outcome = judge_table(
-            Request(
-                given,
-                table,
-                _spill(),
-                limit_errors=limit_errors,
-                limit_rows=limit_rows,
-                related=tables,
-                on_rows=progress,
-                vectorised=plain and not undecoded,
-            )
-        )
-        return report_of([(table, outcome)])
+        request.limit_errors, request.limit_rows = limit_errors, limit_rows
+        request.on_rows = progress
+        return report_of([(table, judge_table(request))])
+
+
+def _request(
+    name: str, table: Table, schema: Json, dialect: Json | None,
+    related: Mapping[str, tuple[Json, Table]],
+) -> Request:  # fmt: skip
+    plain = dialect is None or reference.is_plain(dialect) is not None
+    undecoded = table.encoding != "utf-8" and not table.copied
+    given = Given(
+        name=name,
+        path=table.path,
+        schema=schema,
+        dialect=table.dialect if plain else dialect or {},
+        encoding=table.encoding if undecoded else "utf-8",
+        related={
+            other: Given(other, there.path, its, there.dialect)
+            for other, (its, there) in related.items()
+        },
+    )
+    tables = {other: there for other, (_, there) in related.items()}
+    vectorised = plain and not undecoded
+    return Request(given, table, _spill(), related=tables, vectorised=vectorised)
 
 
 @functools.cache

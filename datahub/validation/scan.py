@@ -99,7 +99,7 @@ class Scan:
     def pieces(
         self, on_ragged: Callable[[int, list[str]], None], only: Sequence[int] | None = None
     ) -> Iterator[Piece]:
-        """Read on; ragged records go to `on_ragged` (row number, cells) before the piece they are in.
+        """Read on; ragged records go to `on_ragged` (row number, cells) before their piece.
 
         `only` are the columns wanted, by position; all of them when None.
 
@@ -215,7 +215,7 @@ def blocks() -> Iterator[int]:
 
 
 def too_long(table: Table) -> LineTooLong:
-    """Tell which record is larger than the largest block; hardly ever anything but an open quote."""
+    """Tell which record is larger than the largest block: hardly ever not an open quote."""
     limit, last = _BLOCKS[-1], table.dialect.header_row
     size, quote = 0, table.dialect.quote_char
     with Path(table.path).open(encoding="utf-8", newline="") as file:

@@ -1,5 +1,6 @@
 """Groups of errors in sentences an owner understands, each with what would be right."""
 
+# ruff: noqa: E501 - tables of sentences read better on one line
 from __future__ import annotations
 
 import datetime as dt

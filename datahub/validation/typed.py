@@ -1,8 +1,8 @@
 """Typed columns from the judged ones, and the Parquet file they are written to on the way.
 
-Decimals are exact, codes stay text, times carry the zone that their field declares. Types of numbers
-come from the data: the file is begun with what the first batch shows; should a later one need
-more, the file is written again in a second reading.
+Decimals are exact, codes stay text, times carry the zone that their field declares. Types of
+numbers come from the data: the file is begun with what the first batch shows; should a later one
+need more, the file is written again in a second reading.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Need:
             self.zoned or other.zoned,
         )
 
-    def kind(self, field: Json) -> pa.DataType:
+    def kind(self, field: Json) -> pa.DataType:  # noqa: PLR0911 - a type per kind of field
         """Arrow type of a column of this field."""
         name = field.get("type", "string")
         if self.text:
