@@ -257,11 +257,11 @@ def exact(value: Any) -> str | None:
         return value
     if isinstance(value, (int, float, Decimal)):
         return _exact_number(Decimal(value))
-    if isinstance(value, (dt.datetime, dt.time)) and value.utcoffset() is not None:
-        if isinstance(value, dt.datetime):
-            return f"utc {value.astimezone(dt.UTC).isoformat()}"
-        naive = dt.datetime.combine(_DAY_TWO, value.replace(tzinfo=None))
-        return f"utc {(naive - (value.utcoffset() or dt.timedelta())).isoformat()}"
+    if isinstance(value, (dt.datetime, dt.time)) and (offset := value.utcoffset()) is not None:
+        if isinstance(value, dt.time):
+            value = dt.datetime.combine(_DAY_ZERO, value)
+        # Counted, for the instant may lie before year 1 or after 9999.
+        return f"utc {(value.replace(tzinfo=None) - _ZERO - offset) // _MICROSECOND}"
     if isinstance(value, (dt.date, dt.time)):
         return value.isoformat()
     return repr(value)
@@ -297,7 +297,6 @@ _PLAIN = 20
 _TYPES = {"type": "type-error"}
 _NOTHING = pa.array([], pa.string())
 _DAY_ZERO = dt.date(1970, 1, 1)
-_DAY_TWO = dt.date(1970, 1, 2)
 _ZERO = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - for times without a zone
 _ZERO_UTC = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECOND = dt.timedelta(microseconds=1)

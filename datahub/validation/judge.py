@@ -21,7 +21,7 @@ from datahub.validation.engine import judge_table
 from datahub.validation.messages import ERROR_COLUMNS, error_row
 from datahub.validation.reading import Slot, records
 from datahub.validation.request import Outcome, Request
-from datahub.validation.ruling import add_rules
+from datahub.validation.ruling import add_rules, has_rules
 from datahub.validation.sentences import sentence
 from datahub.validation.typed import TypedFile
 from datahub.validation.writing import describe, write_again, write_typed
@@ -56,7 +56,7 @@ def judge(job: Job) -> Json:
     shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was killed
     folder.mkdir()
     typed = Path(job.typed) if job.typed else folder
-    typed.mkdir(exist_ok=True)
+    write = bool(job.typed) or any(has_rules(slot.schema) for slot in job.slots)
     wholes = {slot.name: _as_one(slot, folder) for slot in (*job.slots, *job.related)}
     found: list[tuple[Table, Outcome]] = []
     written: Json = {}
@@ -65,7 +65,7 @@ def judge(job: Job) -> Json:
         writer.writerow(ERROR_COLUMNS)
         for slot in job.slots:
             path = typed / f"{slot.name}.parquet"
-            own = _judge_slot(job, slot, wholes, folder, path)
+            own = _judge_slot(job, slot, wholes, folder, path if write else None)
             for table, outcome in own:
                 writer.writerows(all_errors(slot.name, table.name, outcome))
             if path.exists():
@@ -78,21 +78,24 @@ def judge(job: Job) -> Json:
 
 
 def _judge_slot(
-    job: Job, slot: Slot, wholes: dict[str, tuple[Json, Table]], folder: Path, path: Path
+    job: Job, slot: Slot, wholes: dict[str, tuple[Json, Table]], folder: Path, path: Path | None
 ) -> list[tuple[Table, Outcome]]:
-    """Judge all files of a resource; on the way its typed columns are written."""
-    typed = TypedFile(path, slot.schema, job.field_ids.get(slot.name))
+    """Judge all files of a resource; on the way its typed columns are written to `path`."""
+    ids = job.field_ids.get(slot.name)
+    typed = None if path is None else TypedFile(path, slot.schema, ids)
     own = []
     for table in slot.tables:
         request = _request(slot, table, wholes, folder, job.errors_kept)
         request.typed = typed
         own.append((table, judge_table(request)))
     repeated_across(slot, own, folder, job.errors_kept)
+    if typed is None or path is None:
+        return own
     if not all(outcome.report["valid"] for _, outcome in own):
         typed.abandon()
     elif any(outcome.engine != "columns" for _, outcome in own):
         typed.abandon()
-        write_typed(path, slot.schema, slot.tables, job.field_ids.get(slot.name))
+        write_typed(path, slot.schema, slot.tables, ids)
     else:
         if typed.stale:
             typed.again()

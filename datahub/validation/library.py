@@ -56,8 +56,9 @@ def validate(
     `source` is a path, a binary stream, a table that was detected, a DuckDB relation or anything
     Arrow can read as a table (of these two the texts are judged that their CSV would hold). A
     `dialect` (Table Dialect descriptor) pins all that it does not say to the standard's defaults;
-    without one, encoding, delimiter and header row are found out. `related` gives schema and source of the resources that
-    foreign keys refer to. `progress` is called with the number of rows judged so far.
+    without one, encoding, delimiter and header row are found out. `related` gives schema and source
+    of the resources that foreign keys refer to. `progress` is called with the number of rows judged
+    so far.
 
     The report is Frictionless's own (`valid`, `stats`, `tasks` with `errors`, the first
     `limit_errors` of them, all when 0), and beside it `totals` over the whole table, `groups` of

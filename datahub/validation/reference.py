@@ -111,9 +111,12 @@ class ErrorStream:
         """Read the file; `rows` counts on."""
         with _packaged(self._given) as resource:
             yield from (error.to_descriptor() for error in resource.header.errors)
-            for row in resource.row_stream:
-                self.rows += 1
-                yield from (error.to_descriptor() for error in row.errors)
+            try:
+                for row in resource.row_stream:
+                    self.rows += 1
+                    yield from (error.to_descriptor() for error in row.errors)
+            except frictionless.FrictionlessException as failed:  # bytes in no encoding, say
+                yield failed.error.to_descriptor()
 
 
 def fields_of(schema: Json) -> Any:

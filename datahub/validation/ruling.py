@@ -30,7 +30,7 @@ def add_rules(report: Json, job: Job, typed: Path, errors: Any) -> None:
 
     A rule of severity "error" that some row breaks makes the report invalid.
     """
-    if not report["valid"] or not any(_has_rules(slot.schema) for slot in job.slots):
+    if not report["valid"] or not any(has_rules(slot.schema) for slot in job.slots):
         return
     import duckdb
 
@@ -45,7 +45,7 @@ def add_rules(report: Json, job: Job, typed: Path, errors: Any) -> None:
         views = {slot.name: _view(db, number, slot, typed) for number, slot in enumerate(job.slots)}
         views |= _related_views(db, job)
         for slot in job.slots:
-            if _has_rules(slot.schema):
+            if has_rules(slot.schema):
                 results = run_rules(
                     db, views[slot.name], slot.schema, today=today, related=views, kept=_ROWS_KEPT
                 )
@@ -53,7 +53,8 @@ def add_rules(report: Json, job: Job, typed: Path, errors: Any) -> None:
                     _add(report, slot, result, errors)
 
 
-def _has_rules(schema: Json) -> bool:
+def has_rules(schema: Json) -> bool:
+    """Whether a schema declares any rule."""
     return bool(schema.get("datahub:rules")) or any(
         "datahub:check" in field for field in schema["fields"]
     )
