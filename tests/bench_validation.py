@@ -137,6 +137,7 @@ def bare_read(path: Path) -> float:
     """Seconds to read the CSV with Arrow and do nothing with it, imports included."""
     code = f"""
 from pyarrow import csv
+import pyarrow as pa
 names = {[f["name"] for f in SCHEMA["fields"]]!r}
 options = csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
 for _ in csv.open_csv({str(path)!r}, convert_options=options,

@@ -366,6 +366,8 @@ class _Reader:
                     ("resources", number, "name"), f"资源名“{name}”重复", f"'{name}' is repeated"
                 )
             for other, fields in _referred(resources[number]["schema"]):
+                if "/" in other:  # of another dataset: looked up when data comes, in its release
+                    continue
                 if other and other not in names:
                     raise self.fail(
                         ("resources", number, "schema"),

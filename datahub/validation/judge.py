@@ -190,7 +190,7 @@ def _task(table: Table, outcome: Outcome) -> Json:
     found["place"] = table.name
     stats = found["stats"]
     stats.pop("md5", None)  # of a copy perhaps: what counts is the original
-    if "bytes" in stats or outcome.rows:
+    if {"bytes", "sha256"} & stats.keys() or outcome.rows:
         stats |= {"bytes": table.bytes, "sha256": table.sha256}
     room = _CELLS
     for number, error in enumerate(found["errors"]):

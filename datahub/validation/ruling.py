@@ -84,7 +84,7 @@ def _related_views(db: duckdb.DuckDBPyConnection, job: Job) -> dict[str, str]:
 def _add(report: Json, slot: Slot, result: RuleResult, errors: Any) -> None:
     told = msgspec.to_builtins(result)
     told["resource"] = slot.name
-    told["rows"] = told["rows"][:_ROWS_SHOWN]
+    told["rows"] = list(told["rows"][:_ROWS_SHOWN])
     report["rules"].append(told)
     if not result.count or result.severity != "error":
         return
