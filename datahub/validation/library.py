@@ -18,7 +18,7 @@ from datahub.errors import FileEmpty, FileError, HeaderMissing
 from datahub.model import Dialect, Table
 from datahub.validation import reference
 from datahub.validation.engine import judge_table
-from datahub.validation.judge import report_of
+from datahub.validation.judging import report_of
 from datahub.validation.reference import Given
 from datahub.validation.request import Request
 from datahub.validation.sniff import Probe, sniff

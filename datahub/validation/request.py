@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datahub.validation.keys import Keys
     from datahub.validation.ledger import Ledger
     from datahub.validation.reference import Given
+    from datahub.validation.scan import Scan
     from datahub.validation.typed import TypedFile
 
 
@@ -49,4 +50,5 @@ class Request:
     related: dict[str, Table] = field(default_factory=dict)
     typed: TypedFile | None = None  # takes the typed columns as long as there is no fault
     on_rows: Callable[[int], None] | None = None
+    started: Scan | None = None  # a reading of some table that has begun
     vectorised: bool = True  # the dialect is one that Arrow reads

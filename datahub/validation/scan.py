@@ -6,6 +6,7 @@ record with more or fewer cells comes one by one, and an empty line looks like a
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import itertools
 from array import array
@@ -13,7 +14,9 @@ from bisect import bisect_right
 from collections import deque
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from queue import Full, Queue
+from threading import Thread
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _AHEAD = 4
+_AHEAD_BYTES = 64 << 20  # read before they are judged
+_RAGGED = 10_000
 _BLOCKS = (4 << 20, 64 << 20)
 _COUNTING = 1 << 17
 _SENTINEL = "\x00end\x00"
@@ -38,6 +43,19 @@ _TAIL = 2
 
 class RecordTooLongError(Exception):
     """A record is larger than a block."""
+
+
+class _StoppedError(Exception):
+    """Nobody takes the pieces any more."""
+
+
+class _Read(NamedTuple):
+    """What the reading thread has next: a batch, and the ragged records (row number, text)."""
+
+    batch: pa.RecordBatch | None
+    ragged: list[tuple[int, str]]
+    last: bool = False
+    error: Exception | None = None
 
 
 class Piece:
@@ -79,12 +97,15 @@ class Piece:
 
 
 class Scan:
-    """One reading of a table of `width` columns."""
+    """One reading of a table of `width` columns; a thread of its own reads some blocks ahead."""
 
-    def __init__(self, table: Table, width: int, block: int = _BLOCKS[0]) -> None:
-        self._table, self._width, self._block = table, width, block
+    def __init__(self, table: Table, width: int, block: int = 0) -> None:
+        self.table, self.width, self.block = table, width, block or _BLOCKS[0]
         self._before = array("q")  # for each ragged record, how many good ones precede it
-        self._failed: Exception | None = None
+        self._ragged: list[tuple[int, str]] = []
+        self._queue: Queue[_Read] = Queue(max(2, _AHEAD_BYTES // self.block))
+        self._reader: Thread | None = None
+        self._stopped = False
         self.good = 0
 
     @property
@@ -94,7 +115,17 @@ class Scan:
 
     def row(self, good: int) -> int:
         """Row number of the good record of that ordinal, counted from 0."""
-        return self._table.dialect.header_row + 1 + good + bisect_right(self._before, good)
+        return self.table.dialect.header_row + 1 + good + bisect_right(self._before, good)
+
+    def fits(self, width: int, block: int) -> bool:
+        """Whether it reads so many columns in blocks of that size."""
+        return (self.width, self.block) == (width, block)
+
+    def start(self, only: Sequence[int] | None = None) -> Scan:
+        """Begin to read; `only` are the columns wanted, by position."""
+        self._reader = Thread(target=self._read, args=(only,), daemon=True)
+        self._reader.start()
+        return self
 
     def pieces(
         self, on_ragged: Callable[[int, list[str]], None], only: Sequence[int] | None = None
@@ -108,48 +139,74 @@ class Scan:
             pyarrow.ArrowInvalid: the bytes are no UTF-8.
 
         """
+        if self._reader is None:
+            self.start(only)
         try:
-            for batch in self._open(on_ragged, only):
-                self._check()
-                if batch.num_rows:
-                    piece = Piece(batch, self.good, self)
-                    self.good += batch.num_rows
+            while not (found := self._queue.get()).last:
+                for row, text in found.ragged:
+                    on_ragged(row, self._cells(text))
+                if found.batch is not None and found.batch.num_rows:
+                    piece = Piece(found.batch, self.good, self)
+                    self.good += found.batch.num_rows
                     yield piece
-            self._check()
-        except pa.ArrowInvalid as error:
-            if "straddling" in str(error):
-                raise RecordTooLongError from error
-            raise
+            if found.error is not None:
+                raise found.error
+        finally:
+            self.stop()
 
-    def _check(self) -> None:
-        if self._failed is not None:
-            raise self._failed
+    def stop(self) -> None:
+        """Let the reading thread end, however far it is."""
+        self._stopped = True
 
-    def _open(
-        self, on_ragged: Callable[[int, list[str]], None], only: Sequence[int] | None
-    ) -> Iterator[pa.RecordBatch]:
-        table = self._table
+    # The reading thread -------------------------------------------------------------------
+
+    def _read(self, only: Sequence[int] | None) -> None:
+        error: Exception | None = None
+        try:
+            for batch in self._open(only):
+                self._put(batch)
+            self._put(None)
+        except _StoppedError:
+            return
+        except pa.ArrowInvalid as failed:
+            error = RecordTooLongError() if "straddling" in str(failed) else failed
+        except Exception as failed:  # noqa: BLE001 - raised again where the pieces are taken
+            error = failed
+        with contextlib.suppress(_StoppedError):
+            self._offer(_Read(None, [], last=True, error=error))
+
+    def _put(self, batch: pa.RecordBatch | None) -> None:
+        ragged, self._ragged = self._ragged, []
+        self._offer(_Read(batch, ragged))
+
+    def _offer(self, read: _Read) -> None:
+        """Wait for room in the queue, unless nobody takes any more."""
+        while not self._stopped:
+            with contextlib.suppress(Full):
+                self._queue.put(read, timeout=1)
+                return
+        raise _StoppedError
+
+    def _handle(self, row: arrow.InvalidRow) -> str:
+        number = row.number + self.table.dialect.header_row - self.table.dialect.header_line
+        self._before.append(number - self.table.dialect.header_row - 1 - len(self._before))
+        self._ragged.append((number, row.text))
+        if len(self._ragged) >= _RAGGED:  # Arrow would go on for ever where no record is good
+            with contextlib.suppress(_StoppedError):
+                self._put(None)
+        return "skip"
+
+    def _open(self, only: Sequence[int] | None) -> Iterator[pa.RecordBatch]:
+        table = self.table
         if _ends_with_header(table):
             return iter(())
-        shift = table.dialect.header_row - table.dialect.header_line
-        names = [str(number) for number in range(self._width)]
-
-        def handle(row: arrow.InvalidRow) -> str:
-            number = row.number + shift
-            self._before.append(number - table.dialect.header_row - 1 - len(self._before))
-            if self._failed is None:
-                try:
-                    on_ragged(number, self._cells(row.text))
-                except Exception as error:  # noqa: BLE001 - Arrow would swallow it
-                    self._failed = error
-            return "skip"
-
+        names = [str(number) for number in range(self.width)]
         reader: Iterator[pa.RecordBatch] = arrow.open_csv(
             table.path,
             read_options=arrow.ReadOptions(
                 column_names=names,
                 skip_rows=table.dialect.header_line,
-                block_size=self._block,
+                block_size=self.block,
                 use_threads=False,  # else ragged records come without their number
             ),
             parse_options=arrow.ParseOptions(
@@ -157,7 +214,7 @@ class Scan:
                 quote_char=table.dialect.quote_char,
                 newlines_in_values=True,
                 ignore_empty_lines=False,
-                invalid_row_handler=handle,
+                invalid_row_handler=self._handle,
             ),
             convert_options=arrow.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),
@@ -169,7 +226,7 @@ class Scan:
 
     def _cells(self, text: str) -> list[str]:
         """Cells of a ragged record, as Python's csv module splits it."""
-        dialect = self._table.dialect
+        dialect = self.table.dialect
         lines = [text, _SENTINEL]
         reader = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote_char)
         cells = next(reader)
@@ -180,7 +237,7 @@ class Scan:
         return cells
 
     def _line_end(self) -> str:
-        with Path(self._table.path).open("rb") as file:
+        with Path(self.table.path).open("rb") as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - _TAIL))
             tail = file.read()
@@ -191,7 +248,7 @@ class Scan:
     @cached_property
     def empty(self) -> frozenset[int]:
         """Row numbers of empty lines, which Arrow gives as rows of empty cells."""
-        return frozenset(number for number, cells in records(self._table) if not cells)
+        return frozenset(number for number, cells in records(self.table) if not cells)
 
 
 def in_order(
@@ -207,6 +264,19 @@ def in_order(
     while waiting:
         first, done = waiting.popleft()
         yield first, done.result()
+
+
+def start(table: Table) -> Scan:
+    """Begin to read a table whose header is not judged yet."""
+    width = 1
+    with Path(table.path).open(encoding="utf-8", errors="replace", newline="") as file:
+        dialect = table.dialect
+        reader = csv.reader(file, delimiter=dialect.delimiter, quotechar=dialect.quote_char)
+        for number, cells in enumerate(reader, start=1):
+            if number == dialect.header_row:
+                width = max(1, len(cells))
+                break
+    return Scan(table, width).start()
 
 
 def blocks() -> Iterator[int]:

@@ -38,7 +38,7 @@ class TablePass:
         self._columns = [
             make_column(entry, number) for number, entry in enumerate(opened.fields, start=1)
         ]
-        self._scan = Scan(request.table, len(self._columns), block)
+        self._scan = _scan(request, len(self._columns), block)
         self._integrity = Integrity(request, opened, self._columns, ledger, block)
         # Where "" is a value to some column, an empty line and a row of empty cells differ.
         self._lines_differ = not all(column.empty_is_missing for column in self._columns)
@@ -255,3 +255,11 @@ class TablePass:
         last = max((row for row, *_ in told), default=0)  # may be cut in the middle
         whole = [[e for e in sorted(found) if e[0] < last] for found in (own, told)]
         return len(own) != len(told) or whole[0] != whole[1]
+
+
+def _scan(request: Request, width: int, block: int) -> Scan:
+    """Return the reading that has begun, when it is of this table."""
+    started, request.started = request.started, None
+    if started is not None and started.table is request.table and started.fits(width, block):
+        return started
+    return Scan(request.table, width, block)
