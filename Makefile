@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DATA ?= .data
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types bench kill fmt lock clean
+.PHONY: help run test lint types bench large fuzz corpus kill fmt lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,15 @@ types: $(VENV)/test.done ## mypy --strict on datahub/
 
 bench: $(VENV)/test.done ## ratios against bare DuckDB and the bare disk, into the README
 	@$(BIN)/python tests/bench.py
+
+large: $(VENV)/test.done ## validate 10, 50 and 130 million rows (20 GB): rate and peak memory
+	@$(BIN)/python tests/bench_validation.py --large
+
+fuzz: $(VENV)/test.done ## 100,000 random tables judged here and by Frictionless
+	@$(BIN)/python tests/fuzz.py --cases 100000
+
+corpus: $(VENV)/test.done ## score stage detect on 400 messy files, per kind
+	@$(BIN)/python tests/corpus.py
 
 kill: $(VENV)/test.done ## 30 kill -9 at random moments during submissions
 	@$(BIN)/python tests/kill.py --rounds 30

@@ -31,7 +31,7 @@ from datahub.model import MACHINE_STATES, OVER_STATES, State, Submission
 from datahub.stages.detect import detect
 from datahub.stages.release import release
 from datahub.stages.screen import screen
-from datahub.stages.validate import ERRORS_CSV, validate
+from datahub.stages.validate import ERRORS, validate
 from datahub.store import releases, submissions
 from datahub.store.engine import complete_sqlite
 from datahub.store.verify import unowned
@@ -116,7 +116,9 @@ def reject(store: Store, submission: Submission, error: DatahubError) -> Submiss
 def _tidy(store: Store, submission_id: str) -> None:
     """Drop what the stages left for each other, once nothing will read it; keep the error list."""
     for path in store.objects.work(submission_id).glob("*"):
-        if path.name != ERRORS_CSV:
+        if path.is_dir():  # of judging that was killed
+            shutil.rmtree(path, ignore_errors=True)
+        elif not path.name.startswith(ERRORS):
             path.unlink(missing_ok=True)
 
 

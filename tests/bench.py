@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import bench_validation
 import duckdb
 import httpx
 import msgspec
@@ -67,6 +68,7 @@ def measure(folder: Path, rows: int) -> dict:
     source = folder / "bench.csv"
     say(f"generating {rows:,} rows × {len(FIELDS)} columns")
     generate(source, rows)
+    size = source.stat().st_size
     hub = Hub(folder / "data", catalog=catalog(folder))
     hub.data.mkdir()
     hub.register()
@@ -84,13 +86,15 @@ def measure(folder: Path, rows: int) -> dict:
         download = measure_download(hub, parquet)
     finally:
         hub.stop()
+    source.unlink()
+    validation = bench_validation.measure(folder, rows, say)
     return {
         "rows": rows,
         "columns": len(FIELDS),
-        "csv_bytes": source.stat().st_size,
+        "csv_bytes": size,
         "cores": os.cpu_count(),
         "duckdb": duckdb.__version__,
-        "measures": released | pages | {"download": download},
+        "measures": released | pages | {"download": download} | validation,
     }
 
 
@@ -235,9 +239,22 @@ def table(figures: dict) -> str:
         "|---|---|---|---|---|",
     ]
     for name, found in figures["measures"].items():
-        shown = f"{found['ours'] * 1000:.1f} ms | {found['bare'] * 1000:.1f} ms"
-        lines.append(f"| {name} | {shown} | **{found['ratio']:.2f}×** | {found['against']} |")
+        lines.append(f"| {name} | {_shown(found)} | {found['against']} |")
     return "\n".join(lines)
+
+
+def _shown(found: dict) -> str:
+    """Both times and the ratio: how many times as long as the bare tool, or as fast."""
+    ours, bare = (_time(found.get(key)) for key in ("ours", "bare"))
+    if "times" in found:
+        return f"{ours} | {bare} | **{found['times']:.1f}× as fast**"
+    return f"{ours} | {bare} | " + (f"**{found['ratio']:.2f}×**" if "ratio" in found else "—")
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "—"
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
 
 
 def write_readme(figures: dict) -> None:

@@ -198,12 +198,12 @@ def measure(folder: Path, count: int, say: Callable[[str], None]) -> dict:
 
 def against(theirs: float, ours: float, base: str) -> dict:
     """How many times as fast, and rows."""
-    return {"ours": ours, "bare": theirs, "unit": "s", "base": base, "times": theirs / ours}
+    return {"ours": ours, "bare": theirs, "unit": "s", "against": base, "times": theirs / ours}
 
 
 def pair(ours: float, bare: float, base: str) -> dict:
     """How many times as long."""
-    return {"ours": ours, "bare": bare, "unit": "s", "base": base, "ratio": ours / bare}
+    return {"ours": ours, "bare": bare, "unit": "s", "against": base, "ratio": ours / bare}
 
 
 def formats(folder: Path, count: int, say: Callable[[str], None]) -> dict:
@@ -266,7 +266,7 @@ def spoilt(folder: Path, count: int, say: Callable[[str], None]) -> dict:
     path.unlink()
     (folder / "errors.csv").unlink()
     return {f"{count:,} rows, every cell wrong, all {11 * count:,} errors listed": {
-        "ours": seconds, "unit": "s", "base": "—"}}  # fmt: skip
+        "ours": seconds, "unit": "s", "against": "—"}}  # fmt: skip
 
 
 def large(folder: Path, say: Callable[[str], None]) -> dict:
@@ -296,7 +296,7 @@ def large(folder: Path, say: Callable[[str], None]) -> dict:
         peak, total, valid = (folder / "peak").read_text().split()
         assert (int(total), valid) == (million * 1_000_000, "True"), (total, valid)
         found[f"validate {million} million rows ({path.stat().st_size / 1e9:.1f} GB)"] = {
-            "ours": seconds, "unit": "s", "base": "one million rows",
+            "ours": seconds, "unit": "s", "against": "one million rows",
             "ratio": seconds / million / base, "peak_mb": int(peak) >> 10}  # fmt: skip
         path.unlink()
     return found

@@ -378,3 +378,28 @@ def test_a_difference_to_frictionless_is_an_alarm(tmp_path, monkeypatch):
     assert report["engine"]["differences"] == 1
     assert report["engine"]["name"] == "frictionless"
     assert report["totals"]["types"] == {"type-error": 2}
+
+
+def test_what_a_killed_judge_left_goes_with_the_submission(tmp_path):
+    """Folders that a killed child left in the work folder do not stop the pipeline."""
+    store = own_store(tmp_path)
+    submission = hand_in(store, b"id,name\nx,a\n")
+    left = store.objects.work(submission.id) / "judging" / "spill"
+    left.mkdir(parents=True)
+    (left / "block").write_bytes(b"x")
+    assert run(store, submission) is State.REJECTED
+    assert [path.name for path in store.objects.work(submission.id).iterdir()] == ["errors.csv"]
+    store.close()
+
+
+def test_the_list_of_errors_is_whole_or_not_there(tmp_path, monkeypatch):
+    """A judge that ends half way leaves no list of errors that looks complete."""
+    from datahub.validation import judging
+
+    def fail(*_given):
+        raise MemoryError
+
+    monkeypatch.setattr(judging, "add_rules", fail)
+    with pytest.raises(MemoryError):
+        judged(tmp_path, slot(tmp_path, "t", KEYED, "id,name\nx,a\n"))
+    assert not (tmp_path / "errors.csv").exists()

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from datahub.store import Store
 
 TARGET = "datahub.validation.judge:judge"
-ERRORS_CSV = "errors.csv"
+ERRORS = "errors"
+ERRORS_CSV = f"{ERRORS}.csv"
 LOCAL = timezone(timedelta(hours=8))
 _log = structlog.get_logger()
 

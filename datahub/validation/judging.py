@@ -27,7 +27,7 @@ from datahub.validation.typed import TypedFile
 from datahub.validation.writing import describe, write_again, write_typed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from datahub.validation.judge import Job
     from datahub.validation.scan import Scan
@@ -49,7 +49,8 @@ def judge_submission(job: Job, started: Scan) -> Json:
     wholes = {slot.name: _as_one(slot, folder) for slot in (*job.slots, *job.related)}
     found: list[tuple[Table, Outcome]] = []
     written: Json = {}
-    with Path(job.errors_csv).open("w", encoding="utf-8-sig", newline="") as file:
+    part = folder / "errors.csv"  # complete before anybody sees it
+    with part.open("w", encoding="utf-8-sig", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(ERROR_COLUMNS)
         for slot in job.slots:
@@ -62,6 +63,7 @@ def judge_submission(job: Job, started: Scan) -> Json:
             found += own
         report = report_of(found)
         add_rules(report, job, typed, writer)
+    part.replace(job.errors_csv)
     shutil.rmtree(folder, ignore_errors=True)
     return report | {"typed": written}
 
@@ -200,19 +202,35 @@ def _task(table: Table, outcome: Outcome) -> Json:
 def _groups(table: Table, outcome: Outcome) -> list[Json]:
     fields = {field["name"]: field for field in outcome.fields}
     types = {name: field.get("type", "string") for name, field in fields.items()}
-    groups = [
-        {"type": e["type"], "field": e.get("fieldName", ""), "label": e.get("label", ""),
-         "place": e.get("fieldNumber", 0), "note": e["note"], "cause": "", "count": 1, "rows": [],
-         "samples": []}
-        for e in outcome.header[:200]
-    ]  # fmt: skip
-    groups += outcome.ledger.groups(types)
+    groups = [*_header_groups(outcome.header, fields), *outcome.ledger.groups(types)]
     return [
-        {k: v for k, v in group.items() if k not in ("place", "label")}
+        {k: v for k, v in group.items() if k not in ("place", "label", "title", "names")}
         | {"file": table.name}
         | sentence(group, fields)
         for group in groups
     ]
+
+
+def _header_groups(errors: Sequence[Json], fields: Mapping[str, Json]) -> Iterator[Json]:
+    """Errors of the header; columns that are missing, or too many, are told together."""
+    for kind in dict.fromkeys(error["type"] for error in errors):
+        same = [error for error in errors if error["type"] == kind]
+        whole = [same] if kind in ("missing-label", "extra-label") else [[e] for e in same[:50]]
+        for found in whole:
+            names = [error.get("fieldName", "") for error in found]
+            titles = [fields.get(name, {}).get("title") or name for name in names]
+            yield {
+                "type": kind,
+                "field": names[0] if len(found) == 1 else "",
+                "title": "、".join(titles[:20]),
+                "label": "、".join(error.get("label", "") for error in found[:20]),
+                "names": ", ".join(names[:20]),
+                "note": found[0]["note"],
+                "cause": "",
+                "count": len(found),
+                "rows": [],
+                "samples": [],
+            }
 
 
 def _engine(outcomes: Sequence[Outcome]) -> Json:

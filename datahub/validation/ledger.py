@@ -166,15 +166,17 @@ class Ledger:
         self.db.register("types", listed)
         found = self.query(
             "SELECT kind, field, min(place) AS place, note, cause, count(*) AS n,"
-            f" min(row, {KEPT_ROWS}) AS rows, list_slice(list_distinct("
-            f"arg_min(cell, row, {KEPT_SAMPLES * 4})), 1, {KEPT_SAMPLES}) AS samples"
+            f" min(row, {KEPT_ROWS}) AS rows, arg_min(cell, row, {KEPT_SAMPLES * 4}) AS samples"
             f" FROM (SELECT row, place, kind, field, cell, {cause_sql()} AS cause,"
             " CASE WHEN other IS NULL THEN note ELSE '' END AS note"
             " FROM faults LEFT JOIN types USING (field))"
             " GROUP BY kind, field, note, cause ORDER BY n DESC, place, kind, note LIMIT 200"
         )
         names = ("type", "field", "place", "note", "cause", "count", "rows", "samples")
-        return [dict(zip(names, entry, strict=True)) for entry in found]
+        groups = [dict(zip(names, entry, strict=True)) for entry in found]
+        for group in groups:
+            group["samples"] = list(dict.fromkeys(group["samples"]))[:KEPT_SAMPLES]
+        return groups
 
     def rows(self, size: int = 10_000) -> Iterator[tuple[Any, ...]]:
         """Every fault in file order: row, place, kind, field, cell, note."""

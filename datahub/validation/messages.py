@@ -29,6 +29,7 @@ TYPE_ZH = {
     "missing-cell": "本行单元格少于表头",
     "missing-label": "缺少列",
     "primary-key": "主键重复或为空",
+    "resource-error": "引用的表没有给出",
     "row-constraint": "不符合声明的规则",
     "row-count-error": "行数与声明不符",
     "schema-error": "表结构有误",

@@ -19,6 +19,9 @@ _ZONE = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d\Z", re.ASCII)
 
 def check_schema(descriptor: Any) -> list[str]:
     """Return what is wrong with a table schema; empty when every value could be judged by it."""
+    fields = descriptor.get("fields", ()) if isinstance(descriptor, dict) else None
+    if not isinstance(fields, (list, tuple)) or not all(isinstance(f, dict) for f in fields):
+        return ["fields must be a list of objects"]  # a text would be opened as a path
     try:
         schema = frictionless.Schema.from_descriptor(descriptor)
     except frictionless.FrictionlessException as error:

@@ -90,12 +90,13 @@ _OTHER = {
     "check-error": ("数据无法按标准比较：{note}", "values cannot be compared: {note}", "请管理员检查表结构中的约束", "have the constraint in the schema checked"),
     "duplicate-label": ("表头列名重复：{label}", "a label stands twice: {label}", "每个列名只出现一次", "let each label stand once"),
     "extra-cell": ("{n} 个单元格多出表头", "{n} cells stand beyond the header", "检查这些行是否多了分隔符；含逗号的内容要加引号", "look for separators too many; quote texts that contain one"),
-    "extra-label": ("多出一列“{label}”", "there is a column '{label}' too many", "删除该列，或请管理员把它加入表结构", "delete it, or have it added to the schema"),
+    "extra-label": ("多出 {n} 列：{label}", "there are columns too many: {label}", "删除这些列，或请管理员把它们加入表结构", "delete them, or have them added to the schema"),
     "foreign-key": ("{n} 行的代码在被引用的表中不存在", "{n} rows refer to something that is not there", "核对代码，或先补充被引用的表", "check the codes, or add them to the table referred to"),
     "incorrect-label": ("列名“{label}”应为“{field}”", "label '{label}' should be '{field}'", "把列名改为“{field}”，并保持列的顺序", "name it '{field}', and keep the order of columns"),
     "missing-cell": ("列“{title}”有 {n} 行缺单元格", "{n} rows have no cell for '{title}'", "检查这些行是否少了分隔符或被换行截断", "look for missing separators or broken lines"),
-    "missing-label": ("缺少列“{title}”", "column '{title}' is missing", "加上列“{field}”", "add column '{field}'"),
+    "missing-label": ("缺少 {n} 列：{title}", "missing columns: {title}", "加上列 {names}", "add {names}"),
     "primary-key": ("{n} 行的主键重复或为空", "{n} rows repeat a primary key or have none", "每一行的主键必须有值且不重复；删除重复的行", "each row needs a key of its own; delete repeated rows"),
+    "resource-error": ("引用的表没有一起给出，无法核对外键：{note}", "a table referred to was not given: {note}", "把被引用的表一起给出", "give the table referred to as well"),
     "unique-error": ("列“{title}”有 {n} 个值重复", "{n} values of '{title}' stand twice", "该列的值不能重复", "each value may stand once"),
     "unmatched-header": ("表头没有一个列名与表结构相符", "no label matches the schema", "检查是否用错了文件或表头行", "check whether it is the right file and header row"),
 }  # fmt: skip
@@ -132,9 +133,10 @@ def sentence(group: Json, fields: Mapping[str, Json]) -> Json:
     entry = fields.get(group["field"], {})
     facts = {
         "n": f"{group['count']:,}",
-        "title": entry.get("title") or group["field"],
+        "title": group.get("title") or entry.get("title") or group["field"],
         "field": group["field"],
         "label": group.get("label", ""),
+        "names": group.get("names", ""),
         "note": group["note"],
     }
     kind = group["type"]
