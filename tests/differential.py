@@ -14,6 +14,7 @@ import codecs
 import contextlib
 import copy
 import csv
+import functools
 import json
 import os
 import pprint
@@ -29,11 +30,14 @@ from unittest import mock
 import frictionless
 from frictionless import formats
 from frictionless.resources import TableResource
+from frictionless.vendors import stringcase
 
-from datahub.validation import columns, scan, validate
+from datahub.validation import columns, integrity, keys, scan, validate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+stringcase.snakecase = functools.cache(stringcase.snakecase)  # a sixth of the time, on both sides
 
 Json = dict[str, Any]
 
@@ -194,15 +198,21 @@ def compare(case: Case, folder: Path) -> str | None:
 
 @contextlib.contextmanager
 def _blocks(size: int | None) -> Iterator[None]:
-    """Let the engine read few rows at once and remember few verdicts: blocks have borders."""
-    if size is None:
+    """Let the engine read, hold back and remember little at once: blocks have borders."""
+    with contextlib.ExitStack() as stack:
+        for module, name, value in _SMALL if size else ():
+            stack.enter_context(mock.patch.object(module, name, value))
+        if size:
+            stack.enter_context(mock.patch.object(scan, "_BLOCKS", (size, 64 << 20)))
         yield
-        return
-    with (
-        mock.patch.object(scan, "_BLOCKS", (size, 64 << 20)),
-        mock.patch.object(columns, "_REMEMBERED", 3),
-    ):
-        yield
+
+
+_SMALL = (
+    (columns, "_REMEMBERED", 3),
+    (keys, "_LOOSE", 2),
+    (keys, "_HELD", 4),
+    (integrity, "_WAITING", 2),
+)
 
 
 def _compare_one(
@@ -241,15 +251,15 @@ def _comparable(expected: Json, found: Json) -> tuple[Json, Json]:
     for report in (one, two):
         report["stats"].pop("seconds", None)
     for left, right in zip(one["tasks"], two["tasks"], strict=False):
-        left.update(
-            {name: left.pop(name) for name in list(left) if name != "errors"}
-        )  # those first
+        cut = _cut(left)
+        # Errors first: they tell more than their number does.
+        left.update({name: left.pop(name) for name in list(left) if name != "errors"})
         for task in (left, right):
             task.pop("place", None)
             task["stats"].pop("seconds", None)
         for name in _WHOLE:
             unread = name != "rows" and not (name in left["stats"] and name in right["stats"])
-            if _cut(left) or unread:
+            if cut or unread:
                 left["stats"].pop(name, None)
                 right["stats"].pop(name, None)
     return one, two
@@ -257,8 +267,7 @@ def _comparable(expected: Json, found: Json) -> tuple[Json, Json]:
 
 def _cut(task: Json) -> bool:
     """Whether Frictionless stopped before the end of the file."""
-    stops = ("encoding-error", "source-error")
-    return bool(task["warnings"]) or any(error["type"] in stops for error in task["errors"])
+    return bool(task["warnings"]) or "sha256" not in task["stats"]
 
 
 def _limited(report: Json) -> bool:
@@ -483,7 +492,7 @@ _BINARIES = [
 
 _PATTERNS = (
     r"[a-z]+", r"a|b", r"^a$", r"a$", r"\d+", r"\w+", r"\s*", r"\bfoo\b", r".*", r".+", "", r"(?=a).*", r"(.)\1",
-    r"a{,2}", r"[[:alpha:]]+", r"\u4e00", r"[\u4e00-\u9fff]+", r"[^a]", r"\D+", r"\W", r"\S+", r"(?:a|b)c", r"a{2,3}",
+    r"a{,2}", r"[[:alpha:]]+", r"\u4e00", r"[\u4e00-\u9fff]+", r"[^a]", r"\D+", r"\W", r"\S+", r"\D+", r"\W", r"[^\d]+", r"a{,2}", r"(?:a|b)c", r"a{2,3}",
     r"[一-龥]+", r"(?P<x>a)", r"\A.*\Z", r".{2}", r"\x41", r"a(?#c)", r"a++", r"(?>a)b", r"a\n?", r"[\d]", r"\.",
     r"x*", r"(?i:abc)", r"(?!a).*", r"a|", r"|a", r"[^\d]+", r"(a|b)+", r"a{0}", r"[a-z0-9_]*", r".{1,3}", r"(?:)", r"\d{1,3}",
     r"[\w-]+", r"[\s\S]*", r"x{1001}", r"\n", r"é", r"𠮷.*", r"k", r"[^一]", r"a\Z", r"a$|b", r"[a&&b]", r"\0", r"\07", r"a\b",
@@ -493,6 +502,16 @@ _BAD_PATTERNS = (
     r"(?i)abc", r"a\z", r"[", r"*a", r"(?s).*", r"[a-", r"\p{L}", r"\pL", r"\Qa\E", r"(?x) a b", r"\C", r"(?m)^a$", r"(?P=x)", r"\k",
     r"(?<x>a)", r"a{2}{3}", r"a**", r"[z-a]", r"x{2,1}", r"(", r")", r"\u12",
 )  # fmt: skip
+
+# Values that a filter may take for valid: by type, or by pattern where RE2 is not Python's re.
+_TRAPS = {
+    "integer": ("0x1F", "0X1f", "1.0"),
+    "number": ("0x1F", "1,000"),
+    "date": ("0000-01-01", "2023-02-29"),
+    "datetime": ("0000-01-01T00:00:00", "2020-01-01T00:00", "20200101T000000"),
+    r"\D+": ("１", "１２", "٣"), r"\W": ("é", "宜", "٣"), r"\S+": ("\x0b", "\x85", "\u2028"), r"[^\d]+": ("１", "٣"),
+    r"a{,2}": ("a{,2}",), r"[[:alpha:]]+": ("abc", "foo"), r"\bfoo\b": ("foo bar",), r"a\b": ("aé",),
+}  # fmt: skip
 
 # type, format and further properties -> candidates; the first ones are mostly valid
 KINDS: tuple[tuple[int, Json, Any], ...] = (
@@ -586,7 +605,7 @@ _EQUAL: dict[str, tuple[tuple[str, ...], ...]] = {  # spellings of one value
     "boolean": (("true", "1", "TRUE"), ("false", "0")),
     "duration": (("P1D", "PT24H", "+P1D"), ("P1Y", "P12M"), ("P0D", "PT0S", "P0Y")),
     "geopoint": (("1,2", "1.0,2", " 1 , 2 ", "1e0,2"), ("0,0", "-0,0")),
-    "string": (("a",), ("A",), ("a ",), ("é",), ("e\u0301",), ("1",), ("01",)),
+    "string": (("a",), ("A",), ("a ",), ("é",), ("e\u0301",), ("1",), ("01",), ("K1",), ("k1",), ("K2",)),
 }  # fmt: skip
 _NAMES = ("编号", "B", "b", "my field", "x,y", 'q"t', " pad", "ID", "a", "count", "ä", "1", "İ")
 
@@ -656,13 +675,17 @@ class Maker:
 
     def focused(self, column: Column) -> Column:
         """Often few different values: one odd spelling among plain ones, or all spelt alike."""
-        if self.chance(0.35) and column.clean:
-            few = self.rng.sample(column.clean, min(len(column.clean), self.rng.randint(1, 4)))
-            column.clean = (
-                [*column.clean[:6], self.rng.choice(column.clean)] if self.chance(0.6) else few
-            )
+        plain, odd = column.clean[:6], self.rng.choice(column.clean or [""])
+        few = self.rng.sample(column.clean, min(len(column.clean), self.rng.randint(1, 4)))
+        column.clean = self.rng.choice(
+            (column.clean, column.clean, plain, plain, [*plain, odd], few)
+        )
         column.wild = self.rng.choice((0, 0, 0, 0.3, 0.8))
-        if self.chance(0.6) and column.dirty:
+        pattern = column.descriptor.get("constraints", {}).get("pattern")
+        traps = [text for text in _TRAPS.get(pattern or column.type, ()) if text in column.dirty]
+        if traps and self.chance(0.6 if pattern else 0.2):
+            return replace(column, clean=plain, dirty=traps, wild=0)
+        if self.chance(0.2 if pattern else 0.7) and column.dirty:
             column.dirty = self.rng.sample(
                 column.dirty, min(len(column.dirty), self.rng.randint(1, 2))
             )
@@ -1043,6 +1066,8 @@ class Maker:
         schema = self.schema(columns)
         self.repeats, self.careless = 0.1, 0.0
         related = self.foreign(columns, schema) if self.chance(0.15) else {}
+        if schema.get("fieldsMatch", "exact") != "exact" and self.chance(0.6):
+            columns = rng.sample(columns, len(columns))
         sheet = self.sheet(columns, dialect=dialect, encoding=encoding, count=count, dirt=dirt)
         if self.chance(0.015):
             sheet = Sheet(
