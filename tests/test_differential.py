@@ -337,6 +337,56 @@ def test_corners_of_tables(name, tmp_path):
     assert verdict(found, tmp_path) == expected
 
 
+# What random cases found in the engine, made small.
+FOUND = {
+    "no comparison in a ragged row": Case.of(
+        {"fields": [{"name": "a", "type": "time", "constraints": {"minimum": "10:00:00"}}, {"name": "b", "type": "string"}]},
+        b"a,b\n11:00:00,x\n12:00:00,x\n11:00:00Z,x,y\n",
+    ),
+    "no values are true": Case.of(
+        {"fields": [{"name": "a", "type": "boolean", "trueValues": [], "falseValues": [" true"]}]}, b"a\n1\n"
+    ),
+    "the year 0 behind a good row": Case.of(fields("datetime", "number"), b"a,b\n,\n,1\n0000-01-01T00:00:00,2\n"),
+    "instants at the ends of time": Case.of(
+        unique("datetime"), b"a,b\n0001-01-01T00:00:00+08:00,x\n9999-12-31T23:59:59-08:00,x\n0001-01-01T00:00:00+08:00,y\n"
+    ),
+    "two foreign keys to one resource": Case.of(
+        fields("number", foreignKeys=[{"fields": ["a"], "reference": {"resource": "other", "fields": ["r"]}}] * 2),
+        b"a\n1031.5\n1\n",
+        related={"other": (OTHER | {"missingValues": ["0"]}, b'r\n1031.5,1,"x",x\n')},
+    ),
+    "a key in a ragged row of the other table": Case.of(
+        refers("integer", "other"), b"a,b\n,1\n1010,2\n", related={"other": (OTHER, b"r\n-9223372036854775808\n1010,x\n1018\n")}
+    ),
+    "a foreign key to one field twice": Case.of(
+        fields("integer", "integer", foreignKeys=[{"fields": ["a", "b"], "reference": {"resource": "other", "fields": ["r", "r"]}}]),
+        b"a,b\n1,1\n1,2\n",
+        related={"other": (OTHER, b"r\n1\n2\n")},
+    ),
+    "a foreign key to no field twice": Case.of(
+        fields("integer", "integer", foreignKeys=[{"fields": ["a", "b"], "reference": {"resource": "other", "fields": ["q", "q"]}}]),
+        b"a,b\n1,1\n,\n",
+        related={"other": (OTHER, b"r\n1\n2\n")},
+    ),
+    "an offset of a day": Case.of(
+        refers("time", "other"), b"a,b\n12:34:56+24:00,12:00:00\n", related={"other": (fields("time"), b"a\n12:34:56+24:00\n")}
+    ),
+    "a foreign key to itself without rows": Case.of(refers("string", ""), b'"'),
+    "mark alone": Case.of(fields("string"), b"\xef\xbb\xbf"),
+    "the bad byte behind the limit": Case.of(IS, b"a,b\n" + b"w,x\n" * 200 + b"2,\xff\n", limits=(1, 7, 0)),
+    "all rows too short, with a key": Case.of(
+        fields("integer", "string", primaryKey="a"), b"a,b,c\n" + b"".join(b"%d,x\n" % (n % 400) for n in range(900))
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("block", [None, 20])
+@pytest.mark.parametrize("name", FOUND)
+def test_found_by_fuzzing(name, block, tmp_path):
+    """What once differed is equal, also when few rows are read at once."""
+    assert compare(replace(FOUND[name], block=block), tmp_path) is None
+
+
 def test_the_kinds_are_all_types():
     """Every field type of Frictionless is generated."""
     known = {
