@@ -23,8 +23,8 @@ from datahub.errors import DatahubError
 from datahub.guard.child import Limits
 from datahub.guard.process import run
 from datahub.model import Dialect, Table
-from datahub.validation.export import Export, export
 from datahub.validation import validate
+from datahub.validation.export import Export, export
 from datahub.validation.judge import Job, Slot, judge
 from datahub.validation.sniff import Probe, sniff
 from datahub.validation.writing import write_typed

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _AHEAD = 4
-_AHEAD_BYTES = 64 << 20  # read before they are judged
+_AHEAD_BYTES = 32 << 20  # read before they are judged
 _RAGGED = 10_000
 _BLOCKS = (4 << 20, 64 << 20)
 _COUNTING = 1 << 17
