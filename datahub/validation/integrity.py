@@ -115,6 +115,8 @@ class Integrity:
             by_name, width = known, len(self._columns)
         else:
             by_name, width = self._open_related(key.source)
+        if len(set(key.source_names)) < len(key.source_names):
+            raise WholeError("a foreign key that refers to one field twice")
         found = [by_name.get(name) for name in key.source_names]
         for here, there in zip(key.columns, found, strict=True):
             classes = {here.key_class(), there.key_class() if there else here.key_class()}
