@@ -130,7 +130,8 @@ def reference(case: Case, folder: Path, limit: int) -> Json | None:
             _resource(case, name, schema, folder / f"{name}.csv", None)
             for name, (schema, _) in case.related.items()
         ]
-        frictionless.Package(resources=[resource, *others])
+        if "foreignKeys" in case.schema:
+            frictionless.Package(resources=[resource, *others])
         with mock.patch.object(csv.Sniffer, "sniff", side_effect=csv.Error("all is pinned")):
             report = resource.validate(limit_errors=limit, limit_rows=case.limit_rows)
         found: Json = report.to_descriptor()
