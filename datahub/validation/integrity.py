@@ -102,7 +102,8 @@ class Integrity:
             fields, texts = found.setdefault(key.source, (self._source_fields(key), []))
             texts += self.keys.found(key, rows) if self.keys else []
         for entry in self._opened.foreign_keys:  # those whose columns are not in the file
-            fields = [{"name": name, "type": "any"} for name in entry["reference"]["fields"]]
+            names = dict.fromkeys(entry["reference"]["fields"])
+            fields = [{"name": name, "type": "any"} for name in names]
             found.setdefault(entry["reference"]["resource"], (fields, []))
         return found
 
