@@ -411,3 +411,25 @@ def test_the_report_is_described(server, rejected):
     answer = route["responses"]["200"]["content"]["application/json"]["schema"]
     assert answer == {"$ref": "#/components/schemas/Report"}
     assert "/api/v1/submissions/{submission}/report.xlsx" in described["paths"]
+
+
+KEYED = {
+    "fields": [{"name": "stop"}, {"name": "line"}],
+    "foreignKeys": [{"fields": ["line"], "reference": {"resource": "lines", "fields": ["id"]}}],
+}
+
+
+def test_foreign_keys_look_in_the_related_table(check, tmp_path):
+    """--related gives the table that foreign keys refer to; without it the report says so."""
+    (tmp_path / "keyed.json").write_text(json.dumps(KEYED))
+    (tmp_path / "lines.json").write_text(json.dumps({"fields": [{"name": "id"}]}))
+    (tmp_path / "lines.csv").write_text("id\nL1\nL2\n")
+    files = {"stops.csv": "stop,line\na,L1\nb,L9\n"}
+    given = f"lines={tmp_path / 'lines.csv'},{tmp_path / 'lines.json'}"
+    done = check(files, "--related", given, "--json", schema=tmp_path / "keyed.json")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["totals"]["types"]) == (1, {"foreign-key": 1})
+    alone = check(files, schema=tmp_path / "keyed.json")
+    assert alone.returncode == 1
+    assert "引用的表没有一起给出" in alone.stdout
+    assert check(files, "--related", "lines", schema=tmp_path / "keyed.json").returncode == 2

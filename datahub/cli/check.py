@@ -48,6 +48,12 @@ def validate(
         Path | None,
         typer.Option(help="把全部错误存成 .csv 或 .xlsx · save all errors"),
     ] = None,
+    related: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="外键引用的表：名称=文件,表结构 · NAME=FILE,SCHEMA of a table that keys refer to"
+        ),
+    ] = None,
     charset: Annotated[
         str, typer.Option(help="文件编码；不写则自动识别 · encoding, else found out")
     ] = "",
@@ -66,8 +72,9 @@ def validate(
         for file, name in zip(files, _names(files), strict=True):
             say(f"识别 {name}（{show.human(file.stat().st_size)}）…")
             tables.append(child.detect(file, name, descriptor, charset))
+        others = [_related(child, text) for text in related or ()]
         say(f"校验 {show.human(sum(table.bytes for table in tables))} …")
-        report = child.judge(tables, descriptor)
+        report = child.judge(tables, descriptor, others)
         if errors is not None:
             say("保存错误清单…")
             child.save_errors(errors)
@@ -77,6 +84,20 @@ def validate(
         _tell(tables, report, descriptor, english=english or _speaks_english())
     if not report["valid"]:
         raise typer.Exit(1)
+
+
+def _related(child: _Child, text: str) -> Json:
+    """Table that foreign keys refer to, of "NAME=FILE,SCHEMA"."""
+    name, _, rest = text.partition("=")
+    file, _, schema = rest.rpartition(",")
+    if not name or not file or not schema:
+        raise typer.BadParameter(f"--related {text}：应为 名称=文件,表结构 · NAME=FILE,SCHEMA")
+    path = Path(file)
+    if not path.is_file():
+        raise typer.BadParameter(f"--related {text}：没有文件 {file} · there is no such file")
+    descriptor = _read_schema(_schema_file(schema))
+    table = child.detect(path, path.name, descriptor, "")
+    return {"name": name, "schema": descriptor, "tables": [table]}
 
 
 def _names(files: list[Path]) -> list[str]:
@@ -177,13 +198,14 @@ class _Child:
         except FileError as error:  # a parser that failed does not know whose file it read
             raise from_code(error.code, error.facts | _file_of(error, name)) from None
 
-    def judge(self, tables: list[Table], schema: Json) -> Json:
-        """Judge all tables as one resource."""
+    def judge(self, tables: list[Table], schema: Json, related: list[Json]) -> Json:
+        """Judge all tables as one resource; `related` are slots that its keys refer to."""
         job = {
             "slots": [{"name": "table", "schema": schema, "tables": tables}],
             "folder": str(self._folder),
             "errors_csv": str(self._errors),
             "errors_kept": self._settings.errors_kept,
+            "related": related,
         }
         return self._run("datahub.validation.judge:judge", job, dict[str, Any])
 
