@@ -63,7 +63,7 @@ def rows(count: int, *, bad: float = 0.0, all_bad: bool = False) -> Iterator[lis
             f"{chance.uniform(30.3, 31.1):.6f}", "" if i % 5 else "备注，含逗号",
         ]  # fmt: skip
         if all_bad:
-            row = [f"坏{i}" * 20 if n == 2 else f"坏{i}" for n in range(11)] + [""]
+            row = [f"坏{i}" * 30 if n == 2 else f"坏{i}" for n in range(11)] + [""]
         elif bad:
             for n in range(11):
                 if chance.random() < bad:

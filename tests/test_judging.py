@@ -18,7 +18,9 @@ from datahub.model import State, Table
 from datahub.stages.register import register
 from datahub.store import submissions
 from datahub.validation import scan, validate
+from datahub.validation.export import Export, export
 from datahub.validation.judge import Job, Slot, judge
+from datahub.validation.screening import screen
 from datahub.validation.typed import TypedFile
 
 
@@ -236,6 +238,17 @@ def test_types_that_only_a_later_batch_shows(tmp_path, monkeypatch):
     assert report["typed"]["t"]["rows"] == found.num_rows == 2002
 
 
+def test_types_that_grow_again_and_again(tmp_path, monkeypatch):
+    """However often later batches need a larger type, no row is lost and every value is exact."""
+    monkeypatch.setattr(scan, "_BLOCKS", (1 << 10, 1 << 20))
+    schema = {"fields": [{"name": "n", "type": "number"}]}
+    cells = [f"{n}.{'1' * (1 + n // 400)}" for n in range(2400)]
+    report = judged(tmp_path, slot(tmp_path, "t", schema, "\n".join(["n", *cells])))
+    found = pq.read_table(tmp_path / "t.parquet")
+    assert found.column("n").to_pylist() == [Decimal(cell) for cell in cells]
+    assert report["typed"]["t"]["columns"] == {"n": "decimal128(18, 6)"}
+
+
 def test_an_invalid_table_leaves_no_typed_file(tmp_path):
     """Typed columns are written for valid tables only."""
     schema = {"fields": [{"name": "n", "type": "number"}]}
@@ -403,3 +416,35 @@ def test_the_list_of_errors_is_whole_or_not_there(tmp_path, monkeypatch):
     with pytest.raises(MemoryError):
         judged(tmp_path, slot(tmp_path, "t", KEYED, "id,name\nx,a\n"))
     assert not (tmp_path / "errors.csv").exists()
+
+
+ANY_ORDER = {
+    "$schema": "https://datapackage.org/profiles/2.0/tableschema.json",
+    "fields": [{"name": "id", "type": "integer"}, {"name": "name"}],
+    "fieldsMatch": "partial",
+    "primaryKey": ["id"],
+}
+
+
+def test_files_with_their_columns_in_different_orders(tmp_path):
+    """Several files of one table are put together by name: keys, Parquet and CSV alike."""
+    given = slot(tmp_path, "t", ANY_ORDER, "id,name\n1,a\n", "name,id\nb,2\n")
+    assert judged(tmp_path, given)["valid"]
+    rows = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
+    assert pq.read_table(tmp_path / "t.parquet").to_pylist() == rows
+    out = tmp_path / "out"
+    out.mkdir()
+    export(
+        Export(resource="t", schema=ANY_ORDER, tables=given.tables, field_ids={}, folder=str(out))
+    )
+    assert (out / "t.csv").read_text() == "id,name\n1,a\n2,b\n"
+    again = judged(tmp_path, slot(tmp_path, "t", ANY_ORDER, "id,name\n1,a\n", "name,id\nb,1\n"))
+    assert again["totals"]["types"] == {"primary-key": 1}
+
+
+def test_columns_that_the_schema_does_not_list_are_screened(tmp_path):
+    """Where a schema tolerates more columns, they are looked at for personal data too."""
+    given = slot(tmp_path, "t", ANY_ORDER, "id,phone,name\n" + "1,13812345678,a\n" * 12)
+    assert {finding.field for finding in screen((given,)) if finding.rule != "few-rows"} == {
+        "phone"
+    }

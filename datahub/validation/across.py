@@ -35,19 +35,26 @@ def repeated_across(
         seen: dict[Any, tuple[int, int]] = {}
         for file, (table, outcome) in enumerate(own):
             wanted = rows[file]
+            here = _own(outcome, key)
             if wanted is not None and not wanted:
                 continue
             for row, cells in records(table):
                 if wanted is not None and row not in wanted:
                     continue
-                value = _value(key, cells)
+                value = _value(here, cells)
                 if value is None:
                     continue
                 first = seen.setdefault(value, (file, row))
                 if first[0] != file:
                     place = f'{first[1]} of "{own[first[0]][0].name}"'
                     note = f"the same as in the row at position {place}"
-                    _attach(outcome, key, row, cells, note, errors_kept)
+                    _attach(outcome, here, row, cells, note, errors_kept)
+
+
+def _own(outcome: Outcome, key: Key) -> Key:
+    """The same key with the columns where this file has them."""
+    unique = outcome.keys.unique if outcome.keys else []
+    return next((own for own in unique if own.table == key.table), key)
 
 
 def _candidates(

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from datahub.model import Json, Struct, Table
-from datahub.validation.reading import records
+from datahub.validation.reading import merged
 from datahub.validation.writing import write_typed
 
 
@@ -82,9 +82,7 @@ def write_csv(job: Export, path: Path) -> None:
         return
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([field["name"] for field in job.schema["fields"]])
-        for table in job.tables:
-            writer.writerows(cells for _, cells in records(table))
+        writer.writerows(merged(job.tables))
 
 
 def _is_plain(table: Table) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -195,7 +196,11 @@ def unique_keys(columns: Sequence[Column], primary_key: Sequence[str]) -> list[K
     """Unique fields, and the primary key where all of its columns are there."""
     known = {column.name: column for column in columns}
     unique = [
-        Key((column,), primary=False, table=f"unique_{column.number}")
+        Key(
+            (column,),
+            primary=False,
+            table=f"unique_{sha256(column.name.encode()).hexdigest()[:16]}",
+        )
         for column in columns
         if column.field.constraints.get("unique")
     ]

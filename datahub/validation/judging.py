@@ -19,7 +19,7 @@ from datahub.validation import reference
 from datahub.validation.across import repeated_across
 from datahub.validation.engine import judge_table
 from datahub.validation.messages import ERROR_COLUMNS, error_row
-from datahub.validation.reading import Slot, records
+from datahub.validation.reading import Slot, merged
 from datahub.validation.request import Outcome, Request
 from datahub.validation.ruling import add_rules, has_rules
 from datahub.validation.sentences import sentence
@@ -93,7 +93,7 @@ def _judge_slot(
         typed.abandon()
         write_typed(path, slot.schema, slot.tables, ids)
     else:
-        if typed.stale:
+        while typed.stale:  # twice when batches that were not looked at any more need more yet
             typed.again()
             write_again(typed, slot.schema, slot.tables)
         typed.finish()
@@ -270,8 +270,5 @@ def _as_one(slot: Slot, folder: Path) -> tuple[Json, Table]:
         return slot.schema, slot.tables[0]
     path = folder / f"whole-{slot.name}.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([field["name"] for field in slot.schema["fields"]])
-        for table in slot.tables:
-            writer.writerows(cells for _, cells in records(table))
+        csv.writer(file, lineterminator="\n").writerows(merged(slot.tables))
     return slot.schema, Table(path=str(path), name=slot.name, bytes=0, sha256="")

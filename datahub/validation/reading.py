@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,18 +36,43 @@ def records(table: Table) -> Iterator[tuple[int, list[str]]]:
                 yield number, cells
 
 
-def texts(
-    names: list[str], tables: Sequence[Table], only: list[str] | None = None
-) -> Iterator[tuple[Table, int, pa.RecordBatch]]:
-    """Cells as text: table, row number of the batch's first row, columns in schema order."""
+def labels(table: Table) -> list[str]:
+    """Labels of a table as frictionless reads them: without spaces around."""
+    dialect = table.dialect
+    with Path(table.path).open(encoding="utf-8", newline="") as file:
+        reader = csv.reader(file, delimiter=dialect.delimiter, quotechar=dialect.quote_char)
+        header = next(itertools.islice(reader, dialect.header_row - 1, None), [])
+    return [label.strip() for label in header]
+
+
+def merged(tables: Sequence[Table]) -> Iterator[list[str]]:
+    """Header and records of several files of one table, under the labels of the first.
+
+    `fieldsMatch` lets files differ in the order of their columns.
+    """
+    columns = labels(tables[0])
+    yield columns
     for table in tables:
-        row = table.dialect.header_row + 1
-        for batch in _open(table, names, only):
-            yield table, row, batch
+        own = labels(table)
+        places = [own.index(name) if name in own else -1 for name in columns]
+        for _, cells in records(table):
+            if own == columns:
+                yield cells
+            else:
+                yield [cells[place] if 0 <= place < len(cells) else "" for place in places]
+
+
+def texts(tables: Sequence[Table]) -> Iterator[tuple[Table, int, list[str], pa.RecordBatch]]:
+    """Cells as text: table, row number of the batch's first row, labels, columns in their order."""
+    for table in tables:
+        row, names = table.dialect.header_row + 1, labels(table)
+        for batch in _open(table, len(names)):
+            yield table, row, names, batch
             row += batch.num_rows
 
 
-def _open(table: Table, names: list[str], only: list[str] | None) -> arrow.CSVStreamingReader:
+def _open(table: Table, width: int) -> arrow.CSVStreamingReader:
+    names = [str(number) for number in range(width)]
     return arrow.open_csv(
         table.path,
         read_options=arrow.ReadOptions(
@@ -59,11 +85,9 @@ def _open(table: Table, names: list[str], only: list[str] | None) -> arrow.CSVSt
             delimiter=table.dialect.delimiter,
             quote_char=table.dialect.quote_char,
             newlines_in_values=True,
-            ignore_empty_lines=len(names) > 1,
+            ignore_empty_lines=width > 1,
         ),
         convert_options=arrow.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()),
-            strings_can_be_null=False,
-            include_columns=only,
+            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
         ),
     )

@@ -117,14 +117,18 @@ def screen(job: tuple[Slot, ...]) -> list[Finding]:
     """Return the findings over all tables, per resource, column and rule."""
     findings: list[Finding] = []
     for slot in job:
-        hits: dict[tuple[int, Rule], _Hits] = {}
+        hits: dict[tuple[str, Rule], _Hits] = {}
         rows = _scan(slot, hits)
-        fields = slot.schema["fields"]
+        fields = {field["name"]: field for field in slot.schema["fields"]}
+        order = list(fields)
         told = {(notice.field, notice.code) for table in slot.tables for notice in table.notices}
         findings += [
-            _finding(slot.name, fields[column], rule, found, rows)
-            for (column, rule), found in sorted(hits.items(), key=lambda h: (h[0][0], h[0][1].code))
-            if (fields[column]["name"], rule.code) not in told
+            _finding(slot.name, fields.get(label, {"name": label}), rule, found, rows)
+            for (label, rule), found in sorted(
+                hits.items(),
+                key=lambda hit: (_place(order, hit[0][0]), hit[0][0], hit[0][1].code),
+            )
+            if (label, rule.code) not in told
         ]
         findings += _few_rows(slot.name, rows)
         findings += _noticed(slot)
@@ -144,19 +148,25 @@ class _Hits:
             self.rows.append(row)
 
 
-def _scan(slot: Slot, hits: dict[tuple[int, Rule], _Hits]) -> int:
+def _place(order: list[str], label: str) -> int:
+    """Where a column stands in the schema; those that it does not list come last."""
+    return order.index(label) if label in order else len(order)
+
+
+def _scan(slot: Slot, hits: dict[tuple[str, Rule], _Hits]) -> int:
+    """Look at every column of the files, also at those that the schema tolerates unlisted."""
     rows = 0
-    names = [field["name"] for field in slot.schema["fields"]]
-    for table, first, batch in texts(names, slot.tables):
+    fields = {field["name"]: field for field in slot.schema["fields"]}
+    for table, first, labels, batch in texts(slot.tables):
         rows += batch.num_rows
-        for column, cells in enumerate(batch.columns):
+        for label, cells in zip(labels, batch.columns, strict=True):
             for offset, text in _candidates(cells):
                 for rule, found in matches(text):
-                    hits.setdefault((column, rule), _Hits()).add(first + offset, found)
-            for offset, text in swallowed(cells, table.dialect.delimiter, len(names)):
-                hits.setdefault((column, SWALLOWED), _Hits()).add(first + offset, text)
-            for offset, text in rounded(cells, slot.schema["fields"][column]):
-                hits.setdefault((column, ROUNDED), _Hits()).add(first + offset, text)
+                    hits.setdefault((label, rule), _Hits()).add(first + offset, found)
+            for offset, text in swallowed(cells, table.dialect.delimiter, len(labels)):
+                hits.setdefault((label, SWALLOWED), _Hits()).add(first + offset, text)
+            for offset, text in rounded(cells, fields.get(label, {})):
+                hits.setdefault((label, ROUNDED), _Hits()).add(first + offset, text)
     return rows
 
 
