@@ -636,7 +636,7 @@ def test_parquet_is_what_frictionless_reads(tmp_path, made):
     path = tmp_path / "any.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([[f["name"] for f in wanted["fields"]], *rows])
-    table = sniff(probe(tmp_path, path.read_bytes(), wanted))
+    table = sniff(probe(tmp_path, path.read_bytes(), wanted, charset="utf-8"))
     if validate(table, wanted)["valid"]:
         found = pq.read_table(exported(tmp_path, wanted, table) / "t.parquet").to_pylist()
         assert [list(row.values()) for row in found] == [list(r.values()) for r in reference(path, wanted)]  # fmt: skip

@@ -100,7 +100,7 @@ class Ledger:
         if len(self._waiting) >= 1 << 15:
             self._flush()
 
-    def add_batch(self, batch: pa.RecordBatch) -> None:
+    def add_batch(self, batch: pa.Table) -> None:
         """Note many (FAULTS)."""
         if batch.num_rows:
             self.db.execute(

@@ -128,9 +128,13 @@ class TablePass:
             for index in pc.indices_nonzero(blank).to_pylist():
                 self._ledger.add(piece.row(index), ROW_PLACE, "blank-row")
                 at_fault.add(index)
-        for column, found in zip(self._columns, judged, strict=True):
-            for batch in found.faults():
-                self._take_faults(piece, column, batch, blank, at_fault)
+        faults = [
+            self._faults(piece, column, batch, blank, at_fault)
+            for column, found in zip(self._columns, judged, strict=True)
+            for batch in found.faults()
+        ]
+        if faults:  # in one write: many small ones are slow
+            self._ledger.add_batch(pa.Table.from_batches(faults, FAULTS))
         if self._integrity.keys is not None:
             self._integrity.add(piece.rows, judged)
         if len(piece):
@@ -138,10 +142,15 @@ class TablePass:
         if self._request.on_rows is not None:
             self._request.on_rows(self._scan.total)
 
-    def _take_faults(
-        self, piece: Piece, column: Column, batch: pa.RecordBatch, blank: pa.Array | None,
+    def _faults(
+        self,
+        piece: Piece,
+        column: Column,
+        batch: pa.RecordBatch,
+        blank: pa.Array | None,
         at_fault: set[int],
-    ) -> None:  # fmt: skip
+    ) -> pa.RecordBatch:
+        """Faults of one column in a piece, under FAULTS."""  # fmt: skip
         if blank is not None:  # a blank row has no other cell errors
             batch = batch.filter(pc.invert(blank.take(batch.column("index"))))
         length, indices = batch.num_rows, batch.column("index")
@@ -156,7 +165,7 @@ class TablePass:
             batch.column("note"),
             pa.nulls(length, pa.int64()),
         ]
-        self._ledger.add_batch(pa.RecordBatch.from_arrays(arrays, schema=FAULTS))
+        return pa.RecordBatch.from_arrays(arrays, schema=FAULTS)
 
     def _empty_lines(self, piece: Piece) -> list[int]:
         """Indices of rows that are empty lines."""
