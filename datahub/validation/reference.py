@@ -7,6 +7,7 @@ under their own numbers, with look-up tables that hold what these rows refer to.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import frictionless
 from frictionless import formats
 from frictionless.resources import TableResource
+from frictionless.vendors import stringcase
 
 from datahub.model import Dialect, Json
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 VERSION = version("frictionless")
+# Every error spells its dozen property names anew: a fifth of the time of a report.
+stringcase.snakecase = functools.lru_cache(4096)(stringcase.snakecase)
 _V2 = "https://datapackage.org/profiles/2.0/dataresource.json"
 NO_FIELD = 1 << 24
 """No field number is as large; what concerns a whole row stands behind it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import itertools
+import os
 from array import array
 from bisect import bisect_right
 from collections import deque
@@ -251,10 +252,19 @@ class Scan:
         return frozenset(number for number, cells in records(self.table) if not cells)
 
 
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def in_order(
     pool: ThreadPoolExecutor, work: Callable[[Piece], T], pieces: Iterable[Piece]
 ) -> Iterator[tuple[Piece, T]]:
     """Work on pieces beside each other, a few ahead; give them back in order."""
+    if cores() == 1:  # threads would only take turns
+        for piece in pieces:
+            yield piece, work(piece)
+        return
     waiting: deque[tuple[Piece, Future[T]]] = deque()
     for piece in pieces:
         waiting.append((piece, pool.submit(work, piece)))
