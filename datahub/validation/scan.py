@@ -257,6 +257,11 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
+def workers() -> int:
+    """Threads that judge: a core is kept for the one that reads, four are enough for it."""
+    return max(1, min(4, cores() - 1))
+
+
 def in_order(
     pool: ThreadPoolExecutor, work: Callable[[Piece], T], pieces: Iterable[Piece]
 ) -> Iterator[tuple[Piece, T]]:

@@ -12,7 +12,7 @@ from datahub.validation import reference
 from datahub.validation.integrity import Integrity, make_column
 from datahub.validation.ledger import FAULTS, ROW_PLACE, Ledger
 from datahub.validation.request import Outcome, Request, WholeError
-from datahub.validation.scan import Piece, Scan, in_order
+from datahub.validation.scan import Piece, Scan, in_order, workers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from datahub.validation.columns import Column, Judged
 
 AUDITED = 10_000
-_THREADS = 2
 
 
 class DifferenceError(WholeError):
@@ -86,7 +85,7 @@ class TablePass:
     # The pass -----------------------------------------------------------------------------
 
     def _pass(self) -> None:
-        with ThreadPoolExecutor(_THREADS) as pool:
+        with ThreadPoolExecutor(workers()) as pool:
             pieces = self._scan.pieces(self._take_ragged)
             for piece, (judged, blank, typed) in in_order(pool, self._work, pieces):
                 self._take(piece, judged, blank)

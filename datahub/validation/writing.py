@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from datahub.validation import reference
 from datahub.validation.columns import Column
-from datahub.validation.scan import RecordTooLongError, Scan, blocks, in_order, too_long
+from datahub.validation.scan import RecordTooLongError, Scan, blocks, in_order, too_long, workers
 from datahub.validation.typed import TypedFile
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _write_table(typed: TypedFile, schema: Json, table: Table) -> int:
         return typed.read(columns, [column.judge(cells) for column, cells in texts])
 
     scan = Scan(table, len(columns), _block_for(table, len(columns)))
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(workers()) as pool:
         for piece, found in in_order(pool, judge, scan.pieces(_no_ragged)):
             typed.take(found, len(piece))
     return scan.total
