@@ -148,6 +148,20 @@ def test_rules_are_asked_only_of_valid_tables(tmp_path):
     assert (report["rules"], report["totals"]["types"]) == ([], {"type-error": 1})
 
 
+def test_a_rule_looks_in_a_related_file(tmp_path):
+    """A related table that is only a CSV is typed for the rules that refer to it; others are not read."""
+    period = {"kind": "period", "name": "valid", "key": ["id"], "at": "start",
+              "reference": {"resource": "codes", "key": ["code"], "from": "since", "to": "until"}}  # fmt: skip
+    codes = {"fields": [{"name": "code", "type": "integer"}, {"name": "since", "type": "date"},
+                        {"name": "until", "type": "date"}]}  # fmt: skip
+    related = (slot(tmp_path, "codes", codes, "code,since,until\n1,2026-01-01,\n2,2026-06-01,\n"),
+               slot(tmp_path, "more", {"fields": [{"name": "x"}]}, "x\na\n"))  # fmt: skip
+    text = "id,start,end\n1,2026-01-05,\n2,2026-01-05,\n"
+    given = slot(tmp_path, "t", SPANS | {"datahub:rules": [period]}, text)
+    (rule,) = judged(tmp_path, given, related=related)["rules"]
+    assert (rule["rule"], rule["count"], rule["rows"], rule["skipped"]) == ("valid", 1, [3], False)
+
+
 def test_submission_that_breaks_a_rule_is_rejected(tmp_path):
     """The pipeline rejects what breaks a rule, and says how many rows."""
     store = own_store(tmp_path)

@@ -26,7 +26,6 @@ _SPANNED = re.compile(rb'number-(?:rows|columns)-spanned="(?:[2-9]|\d{2,})"')
 _ODS_TABLE = re.compile(
     rb'<table:table\b[^>]*?table:name="([^"]*)"[^>]*>(.*?)</table:table>', re.DOTALL
 )
-_TAG = re.compile(rb"<table:(table|table-row|(?:covered-)?table-cell)\b([^>]*)>")
 _LETTERS, _BEFORE_A = 26, 64
 
 

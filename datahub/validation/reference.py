@@ -29,7 +29,6 @@ stringcase.snakecase = functools.lru_cache(4096)(stringcase.snakecase)
 _V2 = "https://datapackage.org/profiles/2.0/dataresource.json"
 NO_FIELD = 1 << 24
 """No field number is as large; what concerns a whole row stands behind it."""
-Rows = list[tuple[int, list[str]]]  # row number, cells
 Lookup = tuple[list[Json], list[list[str]]]  # field descriptors, rows of texts
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from datahub.validation.messages import error_row
 from datahub.validation.rules import RuleResult, run_rules
+from datahub.validation.writing import write_typed
 
 if TYPE_CHECKING:
     import duckdb
@@ -72,11 +73,24 @@ def _view(db: duckdb.DuckDBPyConnection, number: int, slot: Slot, typed: Path) -
 
 
 def _related_views(db: duckdb.DuckDBPyConnection, job: Job) -> dict[str, str]:
-    """Views of released resources: their Parquet stands beside the CSV."""
+    """Views of the related resources that rules refer to.
+
+    A release has its Parquet beside the CSV; of another file the typed columns are written first.
+    """
+    wanted = {
+        rule["reference"]["resource"]
+        for slot in job.slots
+        for rule in slot.schema.get("datahub:rules", ())
+        if "reference" in rule
+    }
     found = {}
-    for number, slot in enumerate(job.related):
-        path = str(Path(slot.tables[0].path).with_suffix(".parquet")).replace("'", "''")
-        db.execute(f"CREATE VIEW r{number} AS SELECT * FROM read_parquet('{path}')")
+    for number, slot in enumerate(slot for slot in job.related if slot.name in wanted):
+        path = Path(slot.tables[0].path).with_suffix(".parquet")
+        if not path.exists():
+            path = Path(job.folder) / "judging" / f"related-{number}.parquet"
+            write_typed(path, slot.schema, slot.tables)
+        quoted = str(path).replace("'", "''")
+        db.execute(f"CREATE VIEW r{number} AS SELECT * FROM read_parquet('{quoted}')")
         found[slot.name] = f"r{number}"
     return found
 
