@@ -12,6 +12,14 @@ from hub import CATALOG, Hub, sample_files
 PUBLISHED = ("air_hourly", "schools", "bus", "admin_license")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their argument: made bytes hold the second they were made in, and the
+
+    processes that share the tests must all name a test alike.
+    """
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def samples(tmp_path_factory) -> Path:
     """Folder of the generated sample files, one folder per dataset."""
