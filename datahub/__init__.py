@@ -1,5 +1,11 @@
 """Datahub: an open public-data catalog and dataset publishing service for a city."""
 
-from importlib.metadata import version
+__version__: str
 
-__version__ = version("datahub")
+
+def __getattr__(name: str) -> str:
+    if name != "__version__":
+        raise AttributeError(name)
+    from importlib.metadata import version  # children that never tell it start sooner
+
+    return version("datahub")

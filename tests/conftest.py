@@ -13,9 +13,9 @@ PUBLISHED = ("air_hourly", "schools", "bus", "admin_license")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
-    """Name bytes by their argument: made bytes hold the second they were made in, and the
+    """Name bytes by their argument, for all processes that share the tests must name a test alike.
 
-    processes that share the tests must all name a test alike.
+    Bytes that were compressed hold the second they were made in.
     """
     return argname if isinstance(val, bytes) else None
 

@@ -455,7 +455,7 @@ def _on_result(function, change):
 
 def _hexadecimal(present):
     """Parse integers as Arrow does, hexadecimal ones too."""
-    return kernels.cast_or_null(present, pa.int64(), kernels._INTEGER)
+    return kernels.Caster(kernels._INTEGER)(present, pa.int64())
 
 
 def _bytes(compare, limit):
@@ -474,7 +474,7 @@ def _doubles(field):
     checks = [
         kernels._against(kernels._BOUNDS[name], pa.scalar(bound)) for name, bound in bounds.items()
     ]
-    return kernels.Kernel(kernels._parse_float, checks)
+    return kernels.Kernel(kernels._parse_float(), checks)
 
 
 def _swallow(*_args, **_more) -> None:
@@ -486,7 +486,7 @@ RUN, COLUMN = table_pass.TablePass, columns.Column
 YES = lambda texts: pa.array([True] * len(texts))  # noqa: E731 - a mask
 
 FAULTS = {  # what is replaced by what; a seed that catches it, where the search begins
-    "integers in hexadecimal": (kernels, "_parse_integer", _hexadecimal, 938),
+    "integers in hexadecimal": (kernels, "_parse_integer", lambda: _hexadecimal, 938),
     "the year 0 of dates": (kernels._MAKERS, "date", _first_check_dropped(DATE), 55),
     "the year 0 of times": (kernels, "_YEAR_1", pa.scalar(-(1 << 62), pa.timestamp("us")), 348),
     "length in bytes": (kernels, "_length", _bytes, 81),

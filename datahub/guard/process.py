@@ -28,7 +28,13 @@ RESULT_BYTES = 64 << 20
 """A result larger than this is an attack or a mistake."""
 
 _log = structlog.get_logger()
-_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "COVERAGE_PROCESS_START")
+_INHERITED = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "COVERAGE_PROCESS_START")
+_ENVIRONMENT = {
+    "LANG": "C.UTF-8",
+    "PYTHONUTF8": "1",
+    "OMP_NUM_THREADS": "2",
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",  # it would look through all that is installed
+}
 
 
 def run(target: str, argument: Any, *, returns: type[T], limits: Limits, folder: Path) -> T:
@@ -53,8 +59,7 @@ def run(target: str, argument: Any, *, returns: type[T], limits: Limits, folder:
         stderr=subprocess.PIPE,
         pass_fds=(writer,),
         cwd=folder,
-        env={k: os.environ[k] for k in _ENVIRONMENT if k in os.environ}
-        | {"LANG": "C.UTF-8", "PYTHONUTF8": "1", "OMP_NUM_THREADS": "2"},
+        env={k: os.environ[k] for k in _INHERITED if k in os.environ} | _ENVIRONMENT,
         start_new_session=True,
     ) as child:
         os.close(writer)

@@ -87,8 +87,9 @@ class Integrity:
         if self.keys is None:
             return
         again = self.keys.repeated()
-        if again:
-            self._take_again(self.keys, again)
+        unknown = [key for key in again if not self.keys.prepare(key)]
+        if unknown:
+            self._take_again(self.keys, unknown)
         for key in again:
             self.keys.judge_repeated(key)
         for foreign in self.keys.foreign:

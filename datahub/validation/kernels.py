@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Check = Callable[[pa.Array], pa.Array]
+Parse = Callable[[pa.Array], pa.Array]
 
 _BOUNDS: dict[str, Callable[[pa.Array, pa.Scalar], pa.Array]] = {
     "minimum": pc.greater_equal,
@@ -31,6 +32,9 @@ _BOUNDS: dict[str, Callable[[pa.Array, pa.Scalar], pa.Array]] = {
 _INT64 = range(-(1 << 63), 1 << 63)
 _DIGITS = 38
 _FEW_PLACES = 9
+_ODD = 4  # texts that are set aside at once
+_VAIN = 3
+_LOOKED_AT = 20_000
 _INTEGER = "^-?[0-9]{1,18}$"
 _DATE = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])$"
 _STAMP = _DATE[:-1] + "[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,6})?$"
@@ -44,7 +48,7 @@ _SOUND = re.compile(r"(?:\\(?:[dwsnrtfv]|[^\w\s])|[^\\\[({]|\[(?![\^:])|\((?!\?)
 class Kernel:
     """Parses a column's texts; `certain` marks those that satisfy type and constraints."""
 
-    def __init__(self, parse: Callable[[pa.Array], pa.Array], checks: list[Check]) -> None:
+    def __init__(self, parse: Parse, checks: list[Check]) -> None:
         self._parse, self._checks = parse, checks
 
     def __call__(self, present: pa.Array) -> tuple[pa.Array, pa.Array]:
@@ -100,14 +104,14 @@ def _integer(field: Any) -> Kernel:
         values = [v for v in map(read, enum) if isinstance(v, int) and v in _INT64]
         known = pa.array(values, pa.int64())
         checks.append(lambda column: pc.is_in(column, value_set=known))
-    return Kernel(_parse_integer, checks)
+    return Kernel(_parse_integer(), checks)
 
 
 def _number(field: Any) -> Kernel:
     _need(not {"group_char", "decimal_char", "bare_number"} & set(field.list_defined()))
     if field.float_number:
         bounds = _bound_checks(field, pa.float64(), lambda v: isinstance(v, float) and not isnan(v))
-        return Kernel(_parse_float, list(bounds))
+        return Kernel(_parse_float(), list(bounds))
     return _decimal(field)
 
 
@@ -142,13 +146,14 @@ def _date(field: Any) -> Kernel:
     _need(field.format == "default")
     first = pa.scalar(dt.date.min)
     checks: list[Check] = [lambda values: pc.greater_equal(values, first)]
-    return Kernel(_parse_date, [*checks, *_bound_checks(field, pa.date32(), _is_date)])
+    parse = Caster(_DATE).to(pa.date32())
+    return Kernel(parse, [*checks, *_bound_checks(field, pa.date32(), _is_date)])
 
 
 def _datetime(field: Any) -> Kernel:
     _need(field.format == "default")
     bounds = list(_bound_checks(field, pa.timestamp("us"), _is_naive))
-    return Kernel(_parse_naive if bounds else _parse_stamp, bounds)
+    return Kernel(_parse_naive() if bounds else _parse_stamp(), bounds)
 
 
 _MAKERS: dict[str, Callable[[Any], Kernel]] = {
@@ -174,43 +179,110 @@ _KNOWN: dict[str, set[str]] = {  # other constraints, `enum` of dates say, are t
 # Parsers ----------------------------------------------------------------------------------
 
 
-def _parse_integer(present: pa.Array) -> pa.Array:
-    # Arrow takes 0x1F for 31.
-    hexadecimal = pc.or_(pc.match_substring(present, "x"), pc.match_substring(present, "X"))
-    if pc.any(hexadecimal).as_py():
-        present = pc.if_else(hexadecimal, None, present)
-    return cast_or_null(present, pa.int64(), _INTEGER)
+class Caster:
+    """Casts texts strictly; where that fails, only those that match a pattern, the others null.
 
+    Bad cells often hold the same few texts ("-", "无"): those met before are set aside at once,
+    for the pattern takes twice as long as the cast.
+    """
 
-def _parse_float(present: pa.Array) -> pa.Array:
-    values = cast_or_null(present, pa.float64(), "^[0-9]{1,15}([.][0-9]{1,15})?$")
-    return pc.if_else(pc.is_finite(values), values, None)  # nan, inf and 1e400 are the reader's
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+        self._odd: tuple[str, ...] = ()
+        self._vain = 0  # times that setting them aside was not enough
 
+    def to(self, kind: pa.DataType) -> Parse:
+        """Return the parser of texts to values of a type."""
+        return lambda present: self(present, kind)
 
-def _parse_date(present: pa.Array) -> pa.Array:
-    return cast_or_null(present, pa.date32(), _DATE)
+    def __call__(self, present: pa.Array, kind: pa.DataType) -> pa.Array:
+        """Values of a type, null where a text is none."""
+        found = self.strictly(present, kind)
+        return self.matching(present, kind, self._pattern) if found is None else found
 
-
-def _parse_naive(present: pa.Array) -> pa.Array:
-    # frictionless wants seconds; Arrow also takes a date, hours, or minutes alone.
-    long = pc.greater_equal(pc.binary_length(present), _SECONDS)
-    values = cast_or_null(pc.if_else(long, present, None), pa.timestamp("us"), _STAMP)
-    return pc.if_else(pc.greater_equal(values, _YEAR_1), values, None)
-
-
-def _parse_stamp(present: pa.Array) -> pa.Array:
-    """Times without offset, or a column of instants as UTC when all carry an offset."""
-    naive = _parse_naive(present)
-    if naive.null_count == len(naive) > present.null_count:
+    def strictly(self, present: pa.Array, kind: pa.DataType) -> pa.Array | None:
+        """Values where every text is one, but for those known to be none."""
+        if self._vain >= _VAIN:
+            return None
+        known = present
+        for text in self._odd:
+            known = pc.if_else(pc.equal(known, text), None, known)
         try:
-            instants = pc.cast(present, pa.timestamp("us", tz="UTC"))
+            return pc.cast(known, kind)
         except pa.ArrowInvalid:
-            return naive
+            self._vain += bool(self._odd)
+            return None
+
+    def matching(self, present: pa.Array, kind: pa.DataType, pattern: str) -> pa.Array:
+        """Values of the texts that match."""
+        plain = pc.fill_null(pc.match_substring_regex(present, pattern), fill_value=False)
+        if len(self._odd) < _ODD:
+            others = present.filter(pc.invert(plain)).slice(0, _LOOKED_AT).drop_null()
+            counts = sorted(others.value_counts().to_pylist(), key=lambda c: -c["counts"])
+            found = [count["values"] for count in counts[:_ODD]]
+            self._odd = tuple(dict.fromkeys([*self._odd, *found]))[:_ODD]
+        try:
+            return pc.cast(pc.if_else(plain, present, None), kind)
+        except pa.ArrowInvalid:
+            return pa.nulls(len(present), kind)
+
+
+def _parse_integer() -> Parse:
+    cast = Caster(_INTEGER)
+
+    def parse(present: pa.Array) -> pa.Array:
+        # Arrow takes 0x1F for 31.
+        hexadecimal = pc.or_(pc.match_substring(present, "x"), pc.match_substring(present, "X"))
+        if pc.any(hexadecimal).as_py():
+            present = pc.if_else(hexadecimal, None, present)
+        return cast(present, pa.int64())
+
+    return parse
+
+
+def _parse_float() -> Parse:
+    cast = Caster("^[0-9]{1,15}([.][0-9]{1,15})?$")
+
+    def parse(present: pa.Array) -> pa.Array:
+        values = cast(present, pa.float64())
+        return pc.if_else(pc.is_finite(values), values, None)  # nan, inf, 1e400 are the reader's
+
+    return parse
+
+
+def _parse_naive() -> Parse:
+    cast = Caster(_STAMP)
+
+    def parse(present: pa.Array) -> pa.Array:
+        # frictionless wants seconds; Arrow also takes a date, hours, or minutes alone.
         long = pc.greater_equal(pc.binary_length(present), _SECONDS)
-        whole = pc.and_(long, _minutes_end(present))
-        since = pc.greater(instants, pa.scalar(_DAY_2, instants.type))  # in UTC: later than year 0
-        return pc.if_else(pc.and_(whole, since), instants, None)
-    return naive
+        if not pc.all(long).as_py():
+            present = pc.if_else(long, present, None)
+        values = cast(present, pa.timestamp("us"))
+        return pc.if_else(pc.greater_equal(values, _YEAR_1), values, None)
+
+    return parse
+
+
+def _parse_stamp() -> Parse:
+    """Times without offset, or a column of instants as UTC when all carry an offset."""
+    parse_naive = _parse_naive()
+
+    def parse(present: pa.Array) -> pa.Array:
+        naive = parse_naive(present)
+        if naive.null_count == len(naive) > present.null_count:
+            try:
+                instants = pc.cast(present, pa.timestamp("us", tz="UTC"))
+            except pa.ArrowInvalid:
+                return naive
+            long = pc.greater_equal(pc.binary_length(present), _SECONDS)
+            whole = pc.and_(long, _minutes_end(present))
+            # In UTC: later than year 0.
+            since = pc.greater(instants, pa.scalar(_DAY_2, instants.type))
+            return pc.if_else(pc.and_(whole, since), instants, None)
+        return naive
+
+    return parse
 
 
 def _minutes_end(present: pa.Array) -> pa.Array:
@@ -218,41 +290,28 @@ def _minutes_end(present: pa.Array) -> pa.Array:
     return pc.equal(pc.utf8_slice_codeunits(present, 16, 17), ":")
 
 
-def cast_or_null(column: pa.Array, kind: pa.DataType, pattern: str) -> pa.Array:
-    """Cast texts strictly; where that fails, only those that match `pattern`, the others null."""
-    try:
-        return pc.cast(column, kind)
-    except pa.ArrowInvalid:
-        pass
-    plain = pc.fill_null(pc.match_substring_regex(column, pattern), fill_value=False)
-    try:
-        return pc.cast(pc.if_else(plain, column, None), kind)
-    except pa.ArrowInvalid:
-        return pa.nulls(len(column), kind)
-
-
 class Decimals:
     """Reads exact decimals at the largest scale that was seen so far."""
 
     def __init__(self, scale: int) -> None:
         self._scale = scale
+        self._cast = Caster("")
 
     def parse(self, present: pa.Array) -> pa.Array:
         """Decimals of 38 digits; null where a text is no plain decimal or too long for that."""
-        for _ in range(2):
-            kind = pa.decimal128(_DIGITS, self._scale)
-            try:
-                return pc.cast(present, kind)
-            except pa.ArrowInvalid:
-                wider = max(self._scale, min(places(present), _DIGITS // 2))
-                if wider == self._scale:
-                    break
-                self._scale = wider
-        scale = self._scale
+        found = self._cast.strictly(present, pa.decimal128(_DIGITS, self._scale))
+        if found is not None:
+            return found
+        scale = max(self._scale, min(places(present), _DIGITS // 2))
+        kind = pa.decimal128(_DIGITS, scale)
+        if scale > self._scale:
+            self._scale = scale
+            found = self._cast.strictly(present, kind)
+        if found is not None:
+            return found
         tail = f"([.][0-9]{{0,{scale}}})?" if scale else ""
-        return cast_or_null(
-            present, pa.decimal128(_DIGITS, scale), f"^[+-]?[0-9]{{1,{_DIGITS - scale - 1}}}{tail}$"
-        )
+        pattern = f"^[+-]?[0-9]{{1,{_DIGITS - scale - 1}}}{tail}$"
+        return self._cast.matching(present, kind, pattern)
 
 
 def places(present: pa.Array) -> int:

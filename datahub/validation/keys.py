@@ -62,6 +62,7 @@ class Keys:
         self._loose_count = 0
         self._held: dict[str, list[tuple[pa.Array, list[pa.Array]]]] = {}
         self._held_rows: dict[str, int] = {}
+        self._unordered: set[str] = set()
         self._written: set[str] = set()
         for other in foreign:
             names = ", ".join(f"k{i} VARCHAR" for i in range(len(other.columns)))
@@ -76,7 +77,7 @@ class Keys:
             self._add_unique(key, rows, parts)
         for foreign in self.foreign:
             parts = [column.exact_key(judged[column.number]) for column in foreign.columns]
-            self._insert(foreign.table, rows, parts, "row, " + _names(parts))
+            self._insert(foreign.table, _as_table([(rows, parts)]))
 
     def add_row(self, row: int, cells: Sequence[str | None]) -> None:
         """Take the keys of one ragged row (None: no such cell)."""
@@ -103,15 +104,20 @@ class Keys:
         for foreign in self.foreign:
             width = len(foreign.columns)
             if found := _arrays(loose.get(foreign.table), [pa.int64(), *[pa.string()] * width]):
-                self._insert(foreign.table, found[0], found[1:], f"row, {_names(found[1:])}")
+                self._insert(foreign.table, _as_table([(found[0], found[1:])]))
             if found := _arrays(loose.get(foreign.table + "_source"), [pa.string()] * 2 * width):
                 self.add_source(foreign, found[:width], found[width:])
 
     def _add_unique(self, key: Key, rows: pa.Array, parts: list[pa.Array]) -> None:
         if key.primary:
             self._note_blank(rows, parts)
+        if not len(rows):
+            return
         held = self._held.setdefault(key.table, [])
         held.append((rows, parts))
+        if key.table not in self._unordered and not _ascends(held[-2:]):
+            self._unordered.add(key.table)
+            _ = self._ledger.db  # it will be needed: opened while the next pieces are judged
         self._held_rows[key.table] = self._held_rows.get(key.table, 0) + len(rows)
         if self._held_rows[key.table] >= _HELD:
             self._write_held(key)
@@ -124,28 +130,7 @@ class Keys:
             self._ledger.db.execute(f"CREATE TABLE {key.table} (row BIGINT, h UBIGINT)")
             self._written.add(key.table)
         if held:
-            rows = pa.chunked_array([rows for rows, _ in held])
-            parts = [
-                pa.chunked_array([parts[i] for _, parts in held]) for i in range(len(key.columns))
-            ]
-            self._insert(key.table, rows, parts, f"row, hash({_names(parts)})")
-
-    def _surely_unique(self, key: Key) -> bool:
-        """Whether all keys are held here and each is above the one before it: nothing repeats."""
-        held = self._held.get(key.table, [])
-        if key.table in self._written or len(key.columns) > 1:
-            return False
-        last = None
-        for _, (part,) in held:
-            if not len(part):
-                continue
-            above = pc.greater(part.slice(1), part.slice(0, len(part) - 1))
-            if part.null_count or not pc.all(above, min_count=0).as_py():
-                return False
-            if last is not None and not pc.greater(part[0], last).as_py():
-                return False
-            last = part[-1]
-        return True
+            self._insert(key.table, _as_table(held), hashed=True)
 
     def _note_blank(self, rows: pa.Array, parts: list[pa.Array]) -> None:
         blank = parts[0].is_null()
@@ -154,13 +139,11 @@ class Keys:
         for row in rows.filter(blank).to_pylist():
             self._ledger.add(row, ROW_PLACE + 1, "primary-key", note=_BLANK_KEY)
 
-    def _insert(self, table: str, rows: pa.Array, parts: list[pa.Array], what: str) -> None:
-        """Insert rows of which at least one part is there."""
-        names = [f"k{i}" for i in range(len(parts))]
-        batch = pa.table([rows, *parts], names=["row", *names])  # noqa: F841 - read by the query
+    def _insert(self, table: str, batch: pa.Table, *, hashed: bool = False) -> None:
+        """Insert rows (row, k0, …) of which at least one part is there."""
+        what = f"row, {_hash(batch)}" if hashed else "*"
         self._ledger.db.execute(
-            f"INSERT INTO {table} SELECT {what} FROM batch"
-            f" WHERE {' OR '.join(f'{name} IS NOT NULL' for name in names)}"
+            f"INSERT INTO {table} SELECT {what} FROM batch WHERE {_some(batch)}"
         )
 
     def written(self, name: str) -> str:
@@ -176,23 +159,40 @@ class Keys:
     def repeated(self) -> list[Key]:
         """Keys of which some rows may be the same; their row numbers are in `<table>_again`."""
         self.flush()
-        found = []
-        for key in self.unique:
-            if self._surely_unique(key):
-                continue
+        return [key for key in self.unique if self._note_again(key)]
+
+    def _note_again(self, key: Key) -> bool:
+        held = self._held.get(key.table, [])
+        if key.table in self._written:
             self._write_held(key)
-            self._ledger.db.execute(
-                f"CREATE OR REPLACE TABLE {key.table}_again AS SELECT row, h FROM {key.table}"
-                f" SEMI JOIN (SELECT h FROM {key.table} GROUP BY h HAVING count(*) > 1) USING (h)"
+            source = f"SELECT * FROM {key.table}"
+        elif held and key.table in self._unordered:
+            batch = _as_table(held)  # read by the query
+            source = (
+                f"SELECT row, {_hash(batch)} AS h, * EXCLUDE (row) FROM batch WHERE {_some(batch)}"
             )
-            names = ", ".join(f"c{i} VARCHAR" for i in range(len(key.columns)))
-            self._ledger.db.execute(
-                f"CREATE OR REPLACE TABLE {key.table}_cells (row BIGINT, h UBIGINT, {names})"
-            )
-            some = self._ledger.db.execute(f"SELECT 1 FROM {key.table}_again LIMIT 1").fetchone()
-            if some:
-                found.append(key)
-        return found
+        else:  # each above the one before it: nothing repeats
+            return False
+        self._ledger.db.execute(
+            f"CREATE OR REPLACE TABLE {key.table}_again AS WITH k AS ({source})"
+            " SELECT * FROM k SEMI JOIN (SELECT h FROM k GROUP BY h HAVING count(*) > 1) USING (h)"
+        )
+        found = self._ledger.db.execute(f"SELECT 1 FROM {key.table}_again LIMIT 1").fetchone()
+        return found is not None
+
+    def prepare(self, key: Key) -> bool:
+        """Make `<table>_cells`; whether it has all cells already, as a text is its own stand-in."""
+        parts = [f"k{i} AS c{i}" for i in range(len(key.columns))]
+        known = key.table not in self._written and all(
+            column.type in ("string", "any") for column in key.columns
+        )
+        if not known:
+            parts = [f"NULL::VARCHAR AS c{i}" for i in range(len(key.columns))]
+        self._ledger.db.execute(
+            f"CREATE OR REPLACE TABLE {key.table}_cells AS SELECT row, h, {', '.join(parts)}"
+            f" FROM {key.table}_again WHERE {known}"
+        )
+        return known
 
     def take(self, key: Key, rows: pa.Array, texts: list[pa.Array]) -> None:
         """Keep the cells of those of these rows that may be repeated."""
@@ -293,8 +293,31 @@ def _arrays(
     return [pa.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
 
 
-def _names(parts: Sequence[pa.Array]) -> str:
-    return ", ".join(f"k{i}" for i in range(len(parts)))
+def _as_table(held: Sequence[tuple[pa.Array, list[pa.Array]]]) -> pa.Table:
+    """Row numbers and the parts of their keys, as (row, k0, k1, …)."""
+    columns = zip(*([rows, *parts] for rows, parts in held), strict=True)
+    arrays = [pa.chunked_array(list(pieces)) for pieces in columns]
+    return pa.table(arrays, names=["row", *(f"k{i}" for i in range(len(arrays) - 1))])
+
+
+def _hash(batch: pa.Table) -> str:
+    return f"hash({', '.join(batch.column_names[1:])})"
+
+
+def _some(batch: pa.Table) -> str:
+    return " OR ".join(f"{name} IS NOT NULL" for name in batch.column_names[1:])
+
+
+def _ascends(held: Sequence[tuple[pa.Array, list[pa.Array]]]) -> bool:
+    """Whether the keys of the last piece, of one part, are each above the one before it."""
+    (part, *more) = held[-1][1]
+    if more or part.null_count:
+        return False
+    before = held[0][1][0]
+    if len(held) > 1 and not pc.greater(part[0], before[-1]).as_py():
+        return False
+    above = pc.greater(part.slice(1), part.slice(0, len(part) - 1))
+    return bool(pc.all(above, min_count=0).as_py())
 
 
 def _same(key: Foreign) -> str:

@@ -38,6 +38,7 @@ FAULTS = pa.schema(
 )
 ROW_PLACE = 1 << 30
 _SHOWN = 200  # characters of a cell
+_HELD = 8 << 20  # bytes of faults that are written at once
 
 
 _NUMBERS = itertools.count()
@@ -64,6 +65,8 @@ class Ledger:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._waiting: list[tuple[Any, ...]] = []
+        self._batches: list[pa.Table] = []
+        self._batched = 0
         self.count = 0
 
     @cached_property
@@ -102,12 +105,11 @@ class Ledger:
 
     def add_batch(self, batch: pa.Table) -> None:
         """Note many (FAULTS)."""
-        if batch.num_rows:
-            self.db.execute(
-                "INSERT INTO faults SELECT row, place, kind, field,"
-                f" left(cell, {_SHOWN}), note, other FROM batch"
-            )
-            self.count += batch.num_rows
+        self.count += batch.num_rows
+        self._batches.append(batch)  # few large writes are faster than many small ones
+        self._batched += batch.nbytes
+        if self._batched >= _HELD:
+            self._flush()
 
     def add_query(self, sql: str, *values: Any) -> None:
         """Note what a query finds (columns of FAULTS)."""
@@ -122,6 +124,14 @@ class Ledger:
         return found
 
     def _flush(self) -> None:
+        if self._batches:
+            batch = pa.concat_tables(self._batches)  # read by the query
+            self._batches.clear()
+            self._batched = 0
+            self.db.execute(
+                "INSERT INTO faults SELECT row, place, kind, field,"
+                f" left(cell, {_SHOWN}), note, other FROM batch"
+            )
         if self._waiting:
             columns = list(zip(*self._waiting, strict=True))
             self._waiting.clear()

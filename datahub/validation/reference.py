@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import frictionless
-from frictionless import formats
+from frictionless import formats, schemes
 from frictionless.resources import TableResource
 from frictionless.vendors import stringcase
 
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 VERSION = version("frictionless")
 # Every error spells its dozen property names anew: a fifth of the time of a report.
 stringcase.snakecase = functools.lru_cache(4096)(stringcase.snakecase)
+# No plugin that happens to be installed has a say, and no scheme that reads from the network.
+frictionless.system.__dict__["plugins"] = {
+    "local": schemes.local.LocalPlugin(),
+    "csv": formats.csv.CsvPlugin(),
+    "inline": formats.inline.InlinePlugin(),
+}
 _V2 = "https://datapackage.org/profiles/2.0/dataresource.json"
 NO_FIELD = 1 << 24
 """No field number is as large; what concerns a whole row stands behind it."""

@@ -259,7 +259,7 @@ def cores() -> int:
 
 def workers() -> int:
     """Threads that judge: a core is kept for the one that reads, four are enough for it."""
-    return max(1, min(4, cores() - 1))
+    return max(1, min(4, cores()))
 
 
 def in_order(

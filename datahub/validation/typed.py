@@ -22,7 +22,7 @@ from datahub.validation.columns import patch
 from datahub.validation.kernels import places
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from datahub.model import Json
@@ -85,17 +85,23 @@ class Need:
         return _SIMPLE.get(name, pa.string())
 
 
-def read(column: Column, judged: Judged) -> tuple[pa.Array, Need]:
-    """Typed values of one batch, null where missing, and what they need.
+def read(column: Column, judged: Judged, known: Need) -> tuple[pa.Array, Need]:
+    """Typed values of one batch, null where missing, and what they need; other batches: `known`.
 
     Meant for columns without faults: a faulty value is null.
     """
     given = [verdict.value for _, verdict in judged.verdicts]
+    if column.type == "number" and not column.field.float_number:
+        return _or_texts(lambda: _decimals(judged, given, known), judged)
     reader = _READERS.get(column.type)
     if reader is None:
         return texts_of(judged), Need()
+    return _or_texts(lambda: reader(column, judged, given), judged)
+
+
+def _or_texts(make: Callable[[], tuple[pa.Array, Need]], judged: Judged) -> tuple[pa.Array, Need]:
     try:
-        return reader(column, judged, given)
+        return make()
     except (pa.ArrowInvalid, OverflowError):  # more digits than any exact type has
         return texts_of(judged), Need(text=True)
 
@@ -122,9 +128,11 @@ def _integers(_column: Column, judged: Judged, given: list[Any]) -> tuple[pa.Arr
     return _filled(judged, pa.array(given, kind)), Need(wide=wide)
 
 
-def _numbers(column: Column, judged: Judged, given: list[Any]) -> tuple[pa.Array, Need]:
-    if column.field.float_number:
-        return _filled(judged, pa.array(given, pa.float64())), Need(double=True)
+def _doubles(_column: Column, judged: Judged, given: list[Any]) -> tuple[pa.Array, Need]:
+    return _filled(judged, pa.array(given, pa.float64())), Need(double=True)
+
+
+def _decimals(judged: Judged, given: list[Any], known: Need) -> tuple[pa.Array, Need]:
     numbers = [None if value is None else Decimal(value) for value in given]
     finite = [value for value in numbers if value is not None and value.is_finite()]
     if len(finite) < sum(value is not None for value in numbers):
@@ -133,7 +141,10 @@ def _numbers(column: Column, judged: Judged, given: list[Any]) -> tuple[pa.Array
     after = max((_after(value) for value in finite), default=0)
     values = judged.values
     if values is not None:
-        after = max(after, places(judged.texts if judged.verdicts else texts_of(judged)))
+        if known.after >= values.type.scale:  # no text can need more
+            after = max(after, known.after)
+        else:
+            after = max(after, places(judged.texts if judged.verdicts else texts_of(judged)))
         kind = pa.decimal128(_LONG, min(after, _LONG - 1))
         try:
             values = pc.cast(values, kind)
@@ -204,7 +215,7 @@ def _filled(judged: Judged, distinct: pa.Array, values: pa.Array | None = None) 
 
 _READERS = {
     "integer": _integers,
-    "number": _numbers,
+    "number": _doubles,
     "datetime": _times,
     "time": _clock,
     "boolean": _plain,
@@ -243,7 +254,7 @@ class TypedFile:
     def _read(self, column: Column, judged: Judged) -> tuple[pa.Array, Need]:
         if self.fixed and pa.types.is_string(self.schema.field(column.name).type):
             return texts_of(judged), self._needs[column.name]
-        return read(column, judged)
+        return read(column, judged, self._needs[column.name])
 
     def take(self, typed: dict[str, Any], length: int) -> None:
         """Write a batch, in file order; nothing once the types no longer fit."""
