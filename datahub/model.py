@@ -243,9 +243,14 @@ class Dataset(Struct, frozen=True):
     package: Json  # the Data Package descriptor, schemas inlined
     digest: str  # of the package: what a decision binds to
     created: str
-    modified: str
+    modified: str  # of the record, not of the data
     latest: int | None = None
-    retired: bool = False
+    retired: bool = False  # left the catalog folder that it was registered from
+    status: str = "active"  # or deprecated, tombstone
+    rows: int = 0  # of the latest release, over all resources
+    cells: int = 0  # 数据容量: rows × fields
+    data_updated: str = ""  # when the latest release came; "" while there is none
+    score: int = 0  # completeness of the record, 0 to 100
 
     @property
     def resources(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from test_sample_data import FILES, generate, table
 
 from datahub.errors import CatalogError
-from datahub.validation import codes
+from datahub.record import codes
 from datahub.validation.rules import check_rules, run_rules
 from datahub.validation.rules.kinds import CODES, KINDS
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from datahub.model import Dialect, Table
-from datahub.validation.codes import is_citizen_id, is_credit_code, is_luhn
+from datahub.record.codes import is_citizen_id, is_credit_code, is_luhn
 from datahub.validation.judge import Slot
 from datahub.validation.screening import mask, screen
 

@@ -21,8 +21,8 @@ from datahub.clock import stamp
 from datahub.errors import CatalogError, NameInvalid
 from datahub.guard.text import check_name
 from datahub.model import Json, Openness, Struct
+from datahub.record.codes import is_credit_code
 from datahub.store import audit, records
-from datahub.validation.codes import is_credit_code
 from datahub.validation.metadata import check_package, check_schema
 
 if TYPE_CHECKING:

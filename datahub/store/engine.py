@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Db = sa.Connection
 """An open transaction on the catalog."""
 
-REVISION = "0001"
+REVISION = "0002"
 """The migration this code needs; a catalog at another one is migrated when it is opened."""
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from datahub.errors import DataNotOpen, DatasetUnknown
 from datahub.model import OPENNESS_ZH, Dataset, Json, Openness, Struct
+from datahub.store import changes
 from datahub.store.tables import datasets, field_ids, publishers, terms
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from datahub.store.engine import Db
 
+_COLUMNS = ("code", "region", "update_cycle", "grade", "validity")
 _JOINED = (
     sa.select(datasets, publishers.c.title.label("publisher_title"), terms.c.title.label("theme_t"))
     .join(publishers, publishers.c.id == datasets.c.publisher)
@@ -48,6 +50,11 @@ def _dataset(row: Any) -> Dataset:
         modified=row.modified,
         latest=row.latest,
         retired=row.retired,
+        status=row.status,
+        rows=row.rows,
+        cells=row.cells,
+        data_updated=row.data_updated,
+        score=row.score,
     )
 
 
@@ -131,7 +138,9 @@ def all_datasets(db: Db) -> dict[str, Dataset]:
     return {row.name: _dataset(row) for row in db.execute(_JOINED)}
 
 
-def save_dataset(db: Db, package: Json, *, digest: str, search: str, now: str) -> None:
+def save_dataset(
+    db: Db, package: Json, *, digest: str, search: str, now: str, score: int = 0
+) -> None:
     """Add a dataset or change its record; what it has released stays as it is."""
     record = package["catalog"]
     values = {
@@ -144,21 +153,29 @@ def save_dataset(db: Db, package: Json, *, digest: str, search: str, now: str) -
         "search": fold(search),
         "modified": now,
         "retired": False,
+        "score": score,
+        **{name: str(record.get(name) or "") for name in _COLUMNS},
     }
     name = package["name"]
     changed = db.execute(datasets.update().where(datasets.c.name == name).values(**values))
     if changed.rowcount == 0:
+        values |= {"rows": 0, "cells": 0, "data_updated": "", "status": "active"}
         db.execute(datasets.insert().values(name=name, created=now, latest=None, **values))
+    changes.append(db, now, name, "changed" if changed.rowcount else "registered")
 
 
 def retire_dataset(db: Db, name: str, *, now: str) -> None:
     """Take a dataset off the lists; its releases stay where they are."""
     db.execute(datasets.update().where(datasets.c.name == name).values(retired=True, modified=now))
+    changes.append(db, now, name, "retired")
 
 
-def set_latest(db: Db, name: str, version: int | None) -> None:
-    """Point `latest` at a release, or at none."""
-    db.execute(datasets.update().where(datasets.c.name == name).values(latest=version))
+def set_latest(
+    db: Db, name: str, version: int | None, *, rows: int = 0, cells: int = 0, at: str = ""
+) -> None:
+    """Point `latest` at a release, or at none; tell its rows, its cells and when it came."""
+    values = {"latest": version, "rows": rows, "cells": cells, "data_updated": at}
+    db.execute(datasets.update().where(datasets.c.name == name).values(**values))
 
 
 def save_terms(db: Db, kind: str, items: Iterable[Json], *, code: str) -> None:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from datahub.errors import ReleaseUnknown, ReleaseWithdrawn, StateError
 from datahub.model import Distribution, Json, Release
-from datahub.store import audit, records
+from datahub.store import audit, changes, records
 from datahub.store.tables import releases
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def add(db: Db, release: Release, package: Json, *, who: str) -> None:
             files=msgspec.json.encode(release.files).decode(),
         )
     )
-    records.set_latest(db, release.dataset, release.version)
+    _point(db, release, package)
+    changes.append(db, release.released, release.dataset, "released", release.version)
     audit.append(
         db,
         release.released,
@@ -57,6 +58,20 @@ def add(db: Db, release: Release, package: Json, *, who: str) -> None:
         "release:published",
         f"{release.dataset}/{release.version}",
         after=release.manifest_sha256,
+    )
+
+
+def _point(db: Db, release: Release, package: Json) -> None:
+    """Make a release the latest one."""
+    rows = {file.resource: file.rows for file in release.files if file.resource and file.rows}
+    width = {item["name"]: len(item["schema"]["fields"]) for item in package["resources"]}
+    records.set_latest(
+        db,
+        release.dataset,
+        release.version,
+        rows=sum(rows.values()),
+        cells=sum(count * width.get(name, 0) for name, count in rows.items()),
+        at=release.released,
     )
 
 
@@ -145,8 +160,12 @@ def withdraw(db: Db, release: Release, *, reason: str, who: str, at: str) -> Non
             what="release", id=subject, state="已撤回 withdrawn",
             action_zh="再次撤回", action_en="withdrawn again",
         )  # fmt: skip
-    remaining = [r.version for r in find(db, release.dataset) if r.withdrawn is None]
-    records.set_latest(db, release.dataset, max(remaining, default=None))
+    remaining = [r for r in find(db, release.dataset) if r.withdrawn is None]
+    if remaining:
+        _point(db, remaining[0], get_package(db, release.dataset, remaining[0].version))
+    else:
+        records.set_latest(db, release.dataset, None)
+    changes.append(db, at, release.dataset, "withdrawn", release.version)
     audit.append(
         db, at, who, "release:withdrawn", subject, before=release.manifest_sha256, after=reason
     )

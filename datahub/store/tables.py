@@ -40,9 +40,98 @@ datasets = sa.Table(
     sa.Column("digest", sa.Text, nullable=False),
     sa.Column("search", sa.Text, nullable=False),  # folded text that q= looks in
     sa.Column("created", sa.Text, nullable=False),
-    sa.Column("modified", sa.Text, nullable=False),
+    sa.Column("modified", sa.Text, nullable=False),  # of the record; the data has data_updated
     sa.Column("latest", sa.Integer),
     sa.Column("retired", sa.Boolean, nullable=False, default=False),
+    sa.Column("code", sa.Text, nullable=False, index=True),
+    sa.Column("region", sa.Text, nullable=False),
+    sa.Column("update_cycle", sa.Text, nullable=False),
+    sa.Column("grade", sa.Text, nullable=False),
+    sa.Column("validity", sa.Text, nullable=False),  # of documents; "" for all others
+    sa.Column("status", sa.Text, nullable=False),  # active, deprecated, tombstone
+    sa.Column("rows", sa.Integer, nullable=False),  # of the latest release, all resources
+    sa.Column("cells", sa.Integer, nullable=False),  # 数据容量: rows × fields
+    sa.Column("data_updated", sa.Text, nullable=False),  # of the latest release; "" while none
+    sa.Column("score", sa.Integer, nullable=False),  # completeness of the record, 0 to 100
+    sa.Index("ix_datasets_listed", "retired", "status", "title", "name"),
+)
+
+aliases = sa.Table(
+    "aliases",  # names that datasets had before: never used again, redirected for ever
+    metadata,
+    sa.Column("alias", sa.Text, primary_key=True),
+    sa.Column("dataset", sa.Text, sa.ForeignKey("datasets.name"), nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+)
+
+statuses = sa.Table(
+    "statuses",  # deprecated, withdrawn from the lists, tombstone: with reason and successor
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("dataset", sa.Text, sa.ForeignKey("datasets.name"), nullable=False, index=True),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("successor", sa.Text),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+)
+
+milestones = sa.Table(
+    "milestones",  # catalogued, collected, shared, opened: the first time each
+    metadata,
+    sa.Column("dataset", sa.Text, sa.ForeignKey("datasets.name"), primary_key=True),
+    sa.Column("stage", sa.Text, primary_key=True),
+    sa.Column("at", sa.Text, nullable=False),
+)
+
+proposals = sa.Table(
+    "proposals",  # record changes that need a second person
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.Text, nullable=False, unique=True),
+    sa.Column("dataset", sa.Text, nullable=False, index=True),
+    sa.Column("package", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("base_digest", sa.Text, nullable=False),  # of the record it changes
+    sa.Column("changes", sa.Text, nullable=False),  # field, before, after
+    sa.Column("proposer", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("created", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, index=True),
+    sa.Column("decision", sa.Text),
+)
+
+changes = sa.Table(
+    "changes",  # what readers of the catalog follow; "" is the catalog itself
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("dataset", sa.Text, nullable=False),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer),
+)
+
+glossary = sa.Table(
+    "glossary",  # 政务词条, every version
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("at", sa.Text, nullable=False),
+    sa.Column("decision", sa.Text),
+    sa.UniqueConstraint("id", "version"),
+)
+
+misses = sa.Table(
+    "misses",  # searches that found nothing, for the operators
+    metadata,
+    sa.Column("query", sa.Text, primary_key=True),
+    sa.Column("times", sa.Integer, nullable=False),
+    sa.Column("first", sa.Text, nullable=False),
+    sa.Column("last", sa.Text, nullable=False),
 )
 
 field_ids = sa.Table(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import pyarrow.compute as pc
 
 from datahub.model import Finding, Json
-from datahub.validation.codes import is_citizen_id, is_credit_code, is_luhn
+from datahub.record.codes import is_citizen_id, is_credit_code, is_luhn
 from datahub.validation.probing import mask
 from datahub.validation.reading import Slot, texts
 

@@ -1,0 +1,1 @@
+"""Search over the catalog: analysis of Chinese text, the index, and ranking."""
