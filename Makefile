@@ -28,7 +28,7 @@ types: $(VENV)/test.done ## mypy --strict on datahub/
 bench: $(VENV)/test.done ## ratios against bare DuckDB and the bare disk, into the README
 	@$(BIN)/python tests/bench.py
 
-large: $(VENV)/test.done ## validate 10, 50 and 130 million rows (20 GB): rate and peak memory
+large: $(VENV)/test.done ## validate 10, 50 and 160 million rows (20 GB): rate and peak memory
 	@$(BIN)/python tests/bench_validation.py --large
 
 fuzz: $(VENV)/test.done ## 100,000 random tables judged here and by Frictionless

@@ -172,8 +172,8 @@ def report_of(found: Sequence[tuple[Table, Outcome]]) -> Json:
         "groups": groups,
         "rules": [],
         "notices": [
-            msgspec.to_builtins(notice) | {"file": table.name}
-            for table, _ in found
+            msgspec.to_builtins(notice) | {"file": table.name, "resource": _resource(outcome)}
+            for table, outcome in found
             for notice in table.notices
         ],
         "engine": _engine([outcome for _, outcome in found]),
@@ -199,13 +199,18 @@ def _task(table: Table, outcome: Outcome) -> Json:
     return found
 
 
+def _resource(outcome: Outcome) -> str:
+    (task,) = outcome.report["tasks"]
+    return str(task["name"])
+
+
 def _groups(table: Table, outcome: Outcome) -> list[Json]:
     fields = {field["name"]: field for field in outcome.fields}
     types = {name: field.get("type", "string") for name, field in fields.items()}
     groups = [*_header_groups(outcome.header, fields), *outcome.ledger.groups(types)]
     return [
         {k: v for k, v in group.items() if k not in ("place", "label", "title", "names")}
-        | {"file": table.name}
+        | {"file": table.name, "resource": _resource(outcome)}
         | sentence(group, fields)
         for group in groups
     ]

@@ -149,7 +149,11 @@ def get_report(
     tasks = [task for task in report["tasks"] if task["name"] == resource]
     if not tasks:
         raise ReportMissing(submission=release.submission, state=submission.state)
-    return report | {"tasks": tasks, "version": release.version}
+    own = {
+        part: [item for item in report.get(part, []) if item.get("resource", resource) == resource]
+        for part in ("groups", "rules", "notices")
+    }
+    return report | own | {"tasks": tasks, "version": release.version}
 
 
 @get(

@@ -41,6 +41,7 @@ _GROUP = {
         "rows": _list("integer", "row numbers of the first ones, as in the owner's file"),
         "samples": _list("string", "a few of the values"),
         "file": _text("name of the file"),
+        "resource": _text("name of the resource"),
         **_SENTENCES,
     },
     "required": ["type", "field", "note", "cause", "count", "rows", "samples", "file",
@@ -115,6 +116,7 @@ _NOTICE = {
         "rows": _list("integer", "row numbers of the first ones"),
         "sample": _text("one of the values"),
         "file": _text("name of the file"),
+        "resource": _text("name of the resource"),
     },
 }
 _TYPED = {
