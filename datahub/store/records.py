@@ -139,10 +139,18 @@ def all_datasets(db: Db) -> dict[str, Dataset]:
 
 
 def save_dataset(
-    db: Db, package: Json, *, digest: str, search: str, now: str, score: int = 0
+    db: Db,
+    package: Json,
+    *,
+    digest: str,
+    now: str,
+    search: str | None = None,
+    score: int | None = None,
 ) -> None:
     """Add a dataset or change its record; what it has released stays as it is."""
     record = package["catalog"]
+    if search is None:
+        search = search_text(db, package)
     values = {
         "title": package["title"],
         "publisher": record["publisher"],
@@ -153,15 +161,28 @@ def save_dataset(
         "search": fold(search),
         "modified": now,
         "retired": False,
-        "score": score,
+        **({} if score is None else {"score": score}),
         **{name: str(record.get(name) or "") for name in _COLUMNS},
     }
     name = package["name"]
     changed = db.execute(datasets.update().where(datasets.c.name == name).values(**values))
     if changed.rowcount == 0:
+        values = {"score": 0} | values
         values |= {"rows": 0, "cells": 0, "data_updated": "", "status": "active"}
         db.execute(datasets.insert().values(name=name, created=now, latest=None, **values))
     changes.append(db, now, name, "changed" if changed.rowcount else "registered")
+
+
+def search_text(db: Db, package: Json) -> str:
+    """What the simple search (`q=`) looks in: names, titles, abstract, publisher, fields."""
+    owner = package["catalog"]["publisher"]
+    publisher = db.scalar(sa.select(publishers.c.title).where(publishers.c.id == owner)) or ""
+    words = [package["name"], package["title"], package.get("description", ""), publisher]
+    words += package.get("keywords", [])
+    for resource in package["resources"]:
+        words += [resource["name"], resource.get("title", "")]
+        words += [field.get("title", field["name"]) for field in resource["schema"]["fields"]]
+    return "\n".join(str(word) for word in words)
 
 
 def retire_dataset(db: Db, name: str, *, now: str) -> None:
