@@ -98,6 +98,7 @@ __all__ = [
     "TableUnclear",
     "TokenInvalid",
     "TokenMissing",
+    "VocabularyUnknown",
     "codes",
     "from_code",
 ]
@@ -260,6 +261,14 @@ class DistributionUnknown(MissingError):
     code = "file-unknown"
     zh = "数据集 {dataset} 第 {version} 版没有文件“{file}”；现有：{allowed}"
     en = "Release {version} of {dataset} has no file '{file}'; it has: {allowed}"
+
+
+class VocabularyUnknown(MissingError):
+    """No code list has this name."""
+
+    code = "vocabulary-unknown"
+    zh = "没有名为“{vocabulary}”的代码表；现有：{allowed}"
+    en = "There is no vocabulary called '{vocabulary}'; there are: {allowed}"
 
 
 class SubmissionUnknown(MissingError):

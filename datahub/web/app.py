@@ -24,7 +24,7 @@ from datahub.serve.files import EXPOSED
 from datahub.serve.rows import Engine
 from datahub.store import Store, open_store
 from datahub.web import access, health, problems
-from datahub.web.api import datasets, submissions
+from datahub.web.api import datasets, glossary, submissions
 from datahub.web.description import describe
 from datahub.web.files import files
 from datahub.web.portal.pages import routes as pages
@@ -46,6 +46,8 @@ def create_app(store: Store | None = None) -> Litestar:
         route_handlers=[
             datasets.router,
             submissions.router,
+            vocabularies.router,
+            glossary.router,
             files,
             openapi_json,
             *health.routes,
@@ -55,7 +57,7 @@ def create_app(store: Store | None = None) -> Litestar:
         exception_handlers={Exception: problems.handle},
         cors_config=CORSConfig(
             allow_origins=["*"],
-            allow_methods=["GET", "HEAD", "POST", "OPTIONS"],
+            allow_methods=["GET", "HEAD", "POST", "PUT", "OPTIONS"],
             expose_headers=EXPOSED.split(", "),
         ),
         openapi_config=_openapi(),
