@@ -85,9 +85,12 @@ def holding(db: Db) -> dict[str, Edition]:
     return {row.id: edition_of(row) for row in rows}
 
 
-def proposals(db: Db) -> list[Edition]:
-    """Versions that nobody has decided on, the oldest first."""
-    query = sa.select(glossary).where(glossary.c.state.in_(OPEN)).order_by(glossary.c.seq)
+def in_state(db: Db, state: str) -> list[Edition]:
+    """Versions in a state; of those approved or retired, the last of each entry."""
+    if state in ("approved", "retired"):
+        query = last_decided().where(glossary.c.state == state)
+    else:
+        query = sa.select(glossary).where(glossary.c.state == state).order_by(glossary.c.seq)
     return [edition_of(row) for row in db.execute(query)]
 
 

@@ -24,6 +24,8 @@ class Permission(StrEnum):
     """What a route needs, named `resource:action`."""
 
     CATALOG_READ = "catalog:read"
+    GLOSSARY_DECIDE = "glossary:decide"
+    GLOSSARY_PROPOSE = "glossary:propose"
     RELEASE_WITHDRAW = "release:withdraw"
     SERVICE_WATCH = "service:watch"
     SUBMISSION_CREATE = "submission:create"
@@ -35,8 +37,12 @@ class Permission(StrEnum):
 P = Permission
 PUBLIC = frozenset({P.CATALOG_READ, P.SERVICE_WATCH})
 ROLES: dict[Role, frozenset[Permission]] = {
-    Role.STEWARD: PUBLIC | {P.SUBMISSION_CREATE, P.SUBMISSION_READ, P.SUBMISSION_WITHDRAW},
-    Role.REVIEWER: PUBLIC | {P.SUBMISSION_READ, P.SUBMISSION_DECIDE, P.RELEASE_WITHDRAW},
+    Role.STEWARD: PUBLIC
+    | {P.GLOSSARY_PROPOSE}
+    | {P.SUBMISSION_CREATE, P.SUBMISSION_READ, P.SUBMISSION_WITHDRAW},
+    Role.REVIEWER: PUBLIC
+    | {P.GLOSSARY_PROPOSE, P.GLOSSARY_DECIDE}
+    | {P.SUBMISSION_READ, P.SUBMISSION_DECIDE, P.RELEASE_WITHDRAW},
     Role.OPERATOR: frozenset(Permission),
 }
 
