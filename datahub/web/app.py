@@ -24,7 +24,7 @@ from datahub.serve.files import EXPOSED
 from datahub.serve.rows import Engine
 from datahub.store import Store, open_store
 from datahub.web import access, health, problems
-from datahub.web.api import datasets, glossary, submissions
+from datahub.web.api import datasets, glossary, submissions, vocabularies
 from datahub.web.description import describe
 from datahub.web.files import files
 from datahub.web.portal.pages import routes as pages
