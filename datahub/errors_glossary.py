@@ -55,7 +55,7 @@ class ConditionMissing(RequestError):
     code = "condition-missing"
     status = 428
     zh = "修改词条“{term}”须带请求头 If-Match（读取时的 ETag，现为 {current}），免得覆盖别人。"
-    en = "Send If-Match: \"{current}\" (the ETag you read) to change entry '{term}'."
+    en = "Send If-Match with the ETag you read (now {current}) to change entry '{term}'."
 
 
 class TermPending(StateError):

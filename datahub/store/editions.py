@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from datahub.store.engine import Db
 
+_ENDED = ("approved", "retired")
 _ZONE = timezone(timedelta(hours=8))
 
 
@@ -71,7 +72,7 @@ def last_decided() -> sa.Select[Any]:
     """Query the last version of each entry that was approved or retired it."""
     last = (
         sa.select(glossary.c.id, sa.func.max(glossary.c.version).label("version"))
-        .where(glossary.c.state.in_(("approved", "retired")))
+        .where(glossary.c.state.in_(_ENDED))
         .group_by(glossary.c.id)
         .subquery()
     )
@@ -87,7 +88,7 @@ def holding(db: Db) -> dict[str, Edition]:
 
 def in_state(db: Db, state: str) -> list[Edition]:
     """Versions in a state; of those approved or retired, the last of each entry."""
-    if state in ("approved", "retired"):
+    if state in _ENDED:
         query = last_decided().where(glossary.c.state == state)
     else:
         query = sa.select(glossary).where(glossary.c.state == state).order_by(glossary.c.seq)
@@ -110,7 +111,7 @@ def versions(db: Db, identifier: str) -> list[Edition]:
 
 def in_force(editions: Sequence[Edition]) -> Edition | None:
     """The version that holds, of an entry's versions; None when proposed only, or retired."""
-    ended = [item for item in editions if item.state in ("approved", "retired")]
+    ended = [item for item in editions if item.state in _ENDED]
     last = max(ended, key=lambda item: item.version, default=None)
     return last if last is not None and last.state == "approved" else None
 
@@ -182,9 +183,9 @@ def decide(
             action_en="decided on",
         )
     if verdict == "approve":
-        newer = in_force([other for other in versions(db, identifier) if other.version > number])
-        if newer is not None:  # by the folder; approving would change nothing
-            raise TermChanged(term=identifier, current=newer.version, given=number)
+        newer = [other.version for other in versions(db, identifier) if other.state in _ENDED]
+        if max(newer, default=0) > number:  # approving would change nothing
+            raise TermChanged(term=identifier, current=max(newer), given=number)
         check(db, [item.term])
     decision = {"person": who, "verdict": verdict, "reason": reason, "at": now}
     after = _settle(db, item, "approved" if verdict == "approve" else "declined", decision)
@@ -245,7 +246,7 @@ def insert(
 def _note(db: Db, item: Edition, *, who: str, now: str, what: str, before: str = "") -> None:
     subject = f"{item.term.id}/{item.version}"
     audit.append(db, now, who, f"glossary:{what}", subject, before=before, after=item.state)
-    if item.state in ("approved", "retired"):  # what readers see has changed
+    if item.state in _ENDED:  # what readers see has changed
         catalog_changes.append(db, now, catalog_changes.CATALOG, "glossary")
 
 
