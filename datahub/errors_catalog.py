@@ -22,7 +22,7 @@ class DatasetMoved(DatasetUnknown):
 
 
 class DatasetGone(MissingError):
-    """The dataset is a tombstone: its record stays, rows and files are not served."""
+    """The dataset was withdrawn or is a tombstone: its record stays, its data is not served."""
 
     code = "dataset-tombstone"
     status = 410

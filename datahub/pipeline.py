@@ -27,12 +27,13 @@ from datahub.errors import (
     PlatformError,
     StateError,
 )
+from datahub.errors_catalog import DatasetMoved
 from datahub.model import MACHINE_STATES, OVER_STATES, State, Submission
 from datahub.stages.detect import detect
 from datahub.stages.release import release
 from datahub.stages.screen import screen
 from datahub.stages.validate import ERRORS, validate
-from datahub.store import releases, submissions
+from datahub.store import aliases, releases, submissions
 from datahub.store.engine import complete_sqlite
 from datahub.store.verify import unowned
 
@@ -74,7 +75,7 @@ def advance(store: Store, submission_id: str) -> State:
     if stage is None:
         return submission.state
     try:
-        after = stage(store, submission)
+        after = _run(stage, store, submission)
     except PlatformError:
         raise
     except DigestMismatch as error:
@@ -91,6 +92,17 @@ def advance(store: Store, submission_id: str) -> State:
     if after.state in OVER_STATES:
         _tidy(store, after.id)
     return after.state
+
+
+def _run(
+    stage: Callable[[Store, Submission], Submission], store: Store, submission: Submission
+) -> Submission:
+    """Run a stage; once more under its new name when the dataset is renamed meanwhile."""
+    try:
+        return stage(store, submission)
+    except DatasetMoved:
+        with store.catalog.read() as db:
+            return stage(store, submissions.get(db, submission.id))
 
 
 def _once_more(store: Store, submission: Submission) -> State:
@@ -146,6 +158,7 @@ def recover(store: Store) -> None:
         store.objects.take_down(tombstone.dataset, tombstone.version)
     for path in unowned(store):
         store.objects.discard(path)
+    aliases.sweep(store)
     for submission_id in over:
         _tidy(store, submission_id)
 

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from datahub import __version__
+from datahub import (
+    __version__,
+    errors_catalog,  # noqa: F401 - a service may answer with one of them
+)
 from datahub.errors import (
     DatahubError,
     DigestMismatch,
@@ -40,7 +43,10 @@ class Service:
         self._server = server
         try:
             self._http = httpx.Client(
-                base_url=server, headers=headers, timeout=httpx.Timeout(600, connect=10)
+                base_url=server,
+                headers=headers,
+                timeout=httpx.Timeout(600, connect=10),
+                follow_redirects=True,  # of datasets that were renamed
             )
         except (ValueError, httpx.InvalidURL, UnicodeError) as error:
             raise _unreachable(server, error) from None

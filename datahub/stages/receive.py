@@ -38,6 +38,7 @@ def receive(
     with store.catalog.write() as db:
         dataset = records.get_dataset(db, dataset_name)
         check_publisher(person, dataset)
+        records.check_alive(db, dataset.name)
         submission = Submission(
             id=secrets.token_hex(8),
             dataset=dataset.name,
@@ -58,11 +59,13 @@ def may_receive(store: Store, person: Person, dataset_name: str) -> None:
 
     Raises:
         DatasetUnknown: there is no such dataset.
+        DatasetGone: it is a tombstone.
         PublisherForeign: the dataset belongs to another publisher.
 
     """
     with store.catalog.read() as db:
         check_publisher(person, records.get_dataset(db, dataset_name))
+        records.check_alive(db, dataset_name)
 
 
 def check_publisher(person: Person, dataset: Dataset) -> None:

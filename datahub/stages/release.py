@@ -14,7 +14,8 @@ import msgspec
 
 from datahub import __version__
 from datahub.clock import stamp
-from datahub.errors import DecisionVoid, DigestMismatch, StateError
+from datahub.errors import DatasetUnknown, DecisionVoid, DigestMismatch, StateError
+from datahub.errors_catalog import DatasetGone
 from datahub.guard.child import Limits
 from datahub.guard.process import run
 from datahub.model import (
@@ -55,6 +56,7 @@ def release(store: Store, submission: Submission) -> Submission:
     """Move an approved submission to released, or back to received when its decision is void.
 
     Raises:
+        DatasetGone: the dataset was taken down meanwhile.
         FileError: writing the distributions hit a limit.
         DigestMismatch: an original is not what was received.
 
@@ -63,6 +65,7 @@ def release(store: Store, submission: Submission) -> Submission:
         dataset = records.get_dataset(db, submission.dataset)
         version = releases.next_version(db, dataset.name)
         before = releases.find(db, dataset.name)
+        records.check_alive(db, dataset.name)
     if not _binds(submission, dataset):
         return _start_again(store, submission)
     _check_originals(store, submission)
@@ -81,7 +84,8 @@ def release(store: Store, submission: Submission) -> Submission:
         raise
     try:
         return _make_visible(store, submission, version, package, files, manifest)
-    except StateError:  # withdrawn while its files were written: nothing owns them
+    except (StateError, DatasetUnknown, DatasetGone):
+        # Withdrawn, or its dataset renamed or taken down while files were written: unowned.
         store.objects.discard(store.objects.public(dataset.name, version))
         raise
 
@@ -262,6 +266,7 @@ def _make_visible(
         files=files,
     )
     with store.catalog.write() as db:
+        records.check_alive(db, submission.dataset)
         releases.add(db, entry, package, who="pipeline")
         return submissions.move(
             db, submission, State.RELEASED, who="pipeline", at=stamp(store.clock), version=version

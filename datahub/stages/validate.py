@@ -91,6 +91,7 @@ def _referred(store: Store, dataset: Dataset) -> tuple[list[Json], dict[str, int
     with store.catalog.read() as db:
         for name, version in sorted(wanted.items()):
             other, _, resource = name.partition("/")
+            other = records.current_name(db, other) or other  # it may have been renamed
             try:
                 release = releases.get(db, other, version)
                 package = releases.get_package(db, other, release.version)

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import unicodedata
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
 
 from datahub.errors import DataNotOpen, DatasetUnknown
+from datahub.errors_catalog import DatasetGone, DatasetMoved, NameTaken
 from datahub.model import OPENNESS_ZH, Dataset, Json, Openness, Struct
-from datahub.store import changes
-from datahub.store.tables import datasets, field_ids, publishers, terms
+from datahub.store import changes, milestones
+from datahub.store.tables import aliases, datasets, field_ids, publishers, statuses, terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from datahub.store.engine import Db
 
-_COLUMNS = ("code", "region", "update_cycle", "grade", "validity")
+_COLUMNS = ("code", "region", "update_cycle", "grade", "validity", "share_type")
+LISTED = ("active", "deprecated")
+"""Statuses of datasets that lists show."""
+IN_FORCE = ("", "in_force")
+"""Validity of what lists show: no document at all, or a document in force (现行有效)."""
 _JOINED = (
     sa.select(datasets, publishers.c.title.label("publisher_title"), terms.c.title.label("theme_t"))
     .join(publishers, publishers.c.id == datasets.c.publisher)
@@ -33,6 +39,8 @@ class Filter(Struct, frozen=True):
     theme: str | None = None
     openness: Openness | None = None
     text: str | None = None
+    status: str | None = None  # None: active and deprecated; "all": tombstones too
+    validity: str | None = None  # None: no document, or in force; "all": whatever it is
 
 
 def _dataset(row: Any) -> Dataset:
@@ -93,19 +101,58 @@ def check_open(db: Db, name: str) -> None:
     """Let everybody at a dataset's data only when it is open without conditions.
 
     Raises:
+        DatasetUnknown: there is no dataset of this name.
+        DatasetGone: it was withdrawn or is a tombstone.
         DataNotOpen: the record is public, its data is not.
 
     """
-    openness = db.scalar(sa.select(datasets.c.openness).where(datasets.c.name == name))
-    if openness != Openness.OPEN.value:
-        raise DataNotOpen(dataset=name, openness=OPENNESS_ZH.get(openness or "", openness))
+    query = sa.select(datasets.c.openness, datasets.c.status).where(datasets.c.name == name)
+    row = db.execute(query).first()
+    if row is None:
+        raise _unknown(db, name)
+    if row.status not in LISTED:
+        raise _gone(db, name)
+    if row.openness != Openness.OPEN.value:
+        raise DataNotOpen(dataset=name, openness=OPENNESS_ZH.get(row.openness, row.openness))
+
+
+def check_alive(db: Db, name: str) -> None:
+    """Check that a dataset can still be worked on.
+
+    Raises:
+        DatasetUnknown: there is no dataset of this name.
+        DatasetGone: it was withdrawn or is a tombstone.
+
+    """
+    status = db.scalar(sa.select(datasets.c.status).where(datasets.c.name == name))
+    if status is None:
+        raise _unknown(db, name)
+    if status not in LISTED:
+        raise _gone(db, name)
+
+
+def _gone(db: Db, name: str) -> DatasetGone:
+    query = sa.select(statuses).where(statuses.c.dataset == name).order_by(statuses.c.seq.desc())
+    row = db.execute(query).first()
+    successor = row.successor if row else None
+    return DatasetGone(
+        dataset=name,
+        at=row.at[:10] if row else "",
+        reason=row.reason if row else "",
+        successor=successor,
+        hint_zh=f"后继数据集：{successor}" if successor else "目录记录仍可查看",
+        hint_en=f"It is succeeded by {successor}" if successor else "Its record stays",
+    )
 
 
 def _unknown(db: Db, name: str) -> DatasetUnknown:
     from difflib import get_close_matches
 
-    close = get_close_matches(name, list(db.scalars(sa.select(datasets.c.name))), n=3)
     shown = name if len(name) <= 100 else name[:100] + "…"  # noqa: PLR2004 - a line of text
+    now = db.scalar(sa.select(aliases.c.dataset).where(aliases.c.alias == name))
+    if now is not None:
+        return DatasetMoved(dataset=shown, now=now)
+    close = get_close_matches(name, list(db.scalars(sa.select(datasets.c.name))), n=3)
     return DatasetUnknown(
         dataset=shown,
         hint_zh=f"相近的有：{'、'.join(close)}" if close else "可用的名称见 /api/v1/datasets",
@@ -113,11 +160,46 @@ def _unknown(db: Db, name: str) -> DatasetUnknown:
     )
 
 
+def current_name(db: Db, name: str) -> str | None:
+    """Return the present name of a dataset by its present or a former one; None if unknown."""
+    if db.scalar(sa.select(datasets.c.name).where(datasets.c.name == name)) is not None:
+        return name
+    found: str | None = db.scalar(sa.select(aliases.c.dataset).where(aliases.c.alias == name))
+    return found
+
+
+def check_free(db: Db, name: str, *, own: str | None = None) -> None:
+    """Check that a name was never another dataset's than `own`.
+
+    Raises:
+        NameTaken: it was.
+
+    """
+    owner = current_name(db, name)
+    if owner is not None and owner != own:
+        raise NameTaken(field="name", value=name, dataset=owner)
+
+
+def check_code(db: Db, code: str, name: str) -> None:
+    """Check that a catalog code was never another dataset's than `name`.
+
+    Raises:
+        NameTaken: it was.
+
+    """
+    query = sa.select(datasets.c.name).where(datasets.c.code == code, datasets.c.name != name)
+    owner = db.scalar(query.limit(1)) or db.scalar(
+        sa.select(aliases.c.dataset).where(aliases.c.alias == code, aliases.c.dataset != name)
+    )
+    if owner is not None:
+        raise NameTaken(field="catalog.code", value=code, dataset=owner)
+
+
 def list_datasets(
     db: Db, filters: Filter, *, limit: int = 100, offset: int = 0
 ) -> tuple[int, list[Dataset]]:
     """Return how many datasets match, and a page of them by title."""
-    tests: list[sa.ColumnElement[bool]] = [datasets.c.retired.is_(False)]
+    tests = _listed(filters)
     if filters.publisher is not None:
         tests.append(datasets.c.publisher == filters.publisher)
     if filters.theme is not None:
@@ -131,6 +213,22 @@ def list_datasets(
     total = db.scalar(sa.select(sa.func.count()).select_from(datasets).where(*tests)) or 0
     page = _JOINED.where(*tests).order_by(datasets.c.title, datasets.c.name)
     return total, [_dataset(row) for row in db.execute(page.limit(limit).offset(offset))]
+
+
+def _listed(filters: Filter) -> list[sa.ColumnElement[bool]]:
+    """Conditions on status and validity; the usual ones are one column with indexes of its own."""
+    if filters.status is None and filters.validity is None:
+        return [datasets.c.listed.is_(True)]
+    tests: list[sa.ColumnElement[bool]] = [datasets.c.retired.is_(False)]
+    if filters.status is None:
+        tests.append(datasets.c.status.in_(LISTED))
+    elif filters.status != "all":
+        tests.append(datasets.c.status == filters.status)
+    if filters.validity is None:
+        tests.append(datasets.c.validity.in_(IN_FORCE))
+    elif filters.validity != "all":
+        tests.append(datasets.c.validity == filters.validity)
+    return tests
 
 
 def all_datasets(db: Db) -> dict[str, Dataset]:
@@ -165,12 +263,42 @@ def save_dataset(
         **{name: str(record.get(name) or "") for name in _COLUMNS},
     }
     name = package["name"]
-    changed = db.execute(datasets.update().where(datasets.c.name == name).values(**values))
-    if changed.rowcount == 0:
-        values = {"score": 0} | values
-        values |= {"rows": 0, "cells": 0, "data_updated": "", "status": "active"}
-        db.execute(datasets.insert().values(name=name, created=now, latest=None, **values))
-    changes.append(db, now, name, "changed" if changed.rowcount else "registered")
+    before = db.scalar(sa.select(datasets.c.code).where(datasets.c.name == name))
+    if values["code"] and values["code"] != before:
+        check_code(db, values["code"], name)
+    listed = values["validity"] in IN_FORCE
+    if before is None:
+        check_free(db, name)
+        values = {"score": 0, "rows": 0, "cells": 0, "data_updated": "", "latest": None} | values
+        values |= {"status": "active", "created": now, "listed": listed}
+        db.execute(datasets.insert().values(name=name, **values))
+    else:
+        alive = datasets.c.status.in_(LISTED) if listed else sa.false()
+        values["listed"] = sa.case((alive, sa.true()), else_=sa.false())
+        db.execute(datasets.update().where(datasets.c.name == name).values(**values))
+    if before and before != values["code"] and current_name(db, before) is None:
+        db.execute(aliases.insert().values(alias=before, dataset=name, at=now))
+    milestones.refresh(db, name, now)
+    changes.append(db, now, name, "registered" if before is None else "changed")
+
+
+def package_digest(package: Json) -> str:
+    """Digest of a dataset's metadata: record and schemas, whatever the order of keys."""
+    return sha256(msgspec.json.encode(package, order="deterministic")).hexdigest()
+
+
+def relist(db: Db, name: str) -> None:
+    """Put a dataset on the lists or take it off, as its status and validity say."""
+    shown = sa.and_(
+        datasets.c.retired.is_(False),
+        datasets.c.status.in_(LISTED),
+        datasets.c.validity.in_(IN_FORCE),
+    )
+    db.execute(
+        datasets.update()
+        .where(datasets.c.name == name)
+        .values(listed=sa.case((shown, sa.true()), else_=sa.false()))
+    )
 
 
 def search_text(db: Db, package: Json) -> str:
@@ -187,7 +315,11 @@ def search_text(db: Db, package: Json) -> str:
 
 def retire_dataset(db: Db, name: str, *, now: str) -> None:
     """Take a dataset off the lists; its releases stay where they are."""
-    db.execute(datasets.update().where(datasets.c.name == name).values(retired=True, modified=now))
+    db.execute(
+        datasets.update()
+        .where(datasets.c.name == name)
+        .values(retired=True, listed=False, modified=now)
+    )
     changes.append(db, now, name, "retired")
 
 

@@ -9,10 +9,12 @@ import sqlalchemy as sa
 
 from datahub.errors import ReleaseUnknown, ReleaseWithdrawn, StateError
 from datahub.model import Distribution, Json, Release
-from datahub.store import audit, changes, records
+from datahub.store import audit, changes, milestones, records
 from datahub.store.tables import releases
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from datahub.store.engine import Db
 
 _TOO_LARGE = 1 << 62  # for an integer column
@@ -38,6 +40,7 @@ def _where(dataset: str, version: int) -> Any:
 
 def add(db: Db, release: Release, package: Json, *, who: str) -> None:
     """Make a release visible and point `latest` at it."""
+    rows, cells = size_of(release.files, package)
     db.execute(
         releases.insert().values(
             dataset=release.dataset,
@@ -47,9 +50,11 @@ def add(db: Db, release: Release, package: Json, *, who: str) -> None:
             manifest_sha256=release.manifest_sha256,
             package=msgspec.json.encode(package).decode(),
             files=msgspec.json.encode(release.files).decode(),
+            rows=rows,
+            cells=cells,
         )
     )
-    _point(db, release, package)
+    _point(db, release, package, now=release.released)
     changes.append(db, release.released, release.dataset, "released", release.version)
     audit.append(
         db,
@@ -61,18 +66,20 @@ def add(db: Db, release: Release, package: Json, *, who: str) -> None:
     )
 
 
-def _point(db: Db, release: Release, package: Json) -> None:
-    """Make a release the latest one."""
-    rows = {file.resource: file.rows for file in release.files if file.resource and file.rows}
+def size_of(files: Iterable[Distribution], package: Json) -> tuple[int, int]:
+    """Rows of a release over all resources, and its cells (数据容量: rows × fields)."""
+    rows = {file.resource: file.rows for file in files if file.resource and file.rows}
     width = {item["name"]: len(item["schema"]["fields"]) for item in package["resources"]}
-    records.set_latest(
-        db,
-        release.dataset,
-        release.version,
-        rows=sum(rows.values()),
-        cells=sum(count * width.get(name, 0) for name, count in rows.items()),
-        at=release.released,
-    )
+    cells = sum(count * width.get(name, 0) for name, count in rows.items())
+    return sum(rows.values()), cells
+
+
+def _point(db: Db, release: Release, package: Json, *, now: str) -> None:
+    """Make a release the latest one."""
+    rows, cells = size_of(release.files, package)
+    name = release.dataset
+    records.set_latest(db, name, release.version, rows=rows, cells=cells, at=release.released)
+    milestones.refresh(db, name, now)
 
 
 def next_version(db: Db, dataset: str) -> int:
@@ -162,7 +169,8 @@ def withdraw(db: Db, release: Release, *, reason: str, who: str, at: str) -> Non
         )  # fmt: skip
     remaining = [r for r in find(db, release.dataset) if r.withdrawn is None]
     if remaining:
-        _point(db, remaining[0], get_package(db, release.dataset, remaining[0].version))
+        last = remaining[0]
+        _point(db, last, get_package(db, release.dataset, last.version), now=at)
     else:
         records.set_latest(db, release.dataset, None)
     changes.append(db, at, release.dataset, "withdrawn", release.version)

@@ -21,7 +21,7 @@ from datahub.model import (
     Table,
     may_move,
 )
-from datahub.store import audit
+from datahub.store import audit, milestones
 from datahub.store.tables import decisions, reports, submissions
 
 if TYPE_CHECKING:
@@ -161,6 +161,8 @@ def move(
         .where(submissions.c.id == submission.id)
         .values(state=after.value, modified=at, **values)
     )
+    if after is State.VALIDATED:
+        milestones.reach(db, now.dataset, "collected", at)
     audit.append(
         db, at, who, f"submission:{after}", submission.id, before=now.state, after=after.value
     )

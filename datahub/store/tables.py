@@ -53,7 +53,18 @@ datasets = sa.Table(
     sa.Column("cells", sa.Integer, nullable=False),  # 数据容量: rows × fields
     sa.Column("data_updated", sa.Text, nullable=False),  # of the latest release; "" while none
     sa.Column("score", sa.Integer, nullable=False),  # completeness of the record, 0 to 100
-    sa.Index("ix_datasets_listed", "retired", "status", "title", "name"),
+    sa.Column("share_type", sa.Text, nullable=False),
+    # Not retired, active or deprecated, and in force if a document: what lists show unasked.
+    sa.Column("listed", sa.Boolean, nullable=False),
+    sa.Index("ix_datasets_listed", "listed", "title", "name"),
+    sa.Index("ix_datasets_publisher", "publisher", "listed", "title", "name"),
+    sa.Index("ix_datasets_theme", "theme", "listed", "title", "name"),
+    # Every column that totals add up: they need not read the records themselves.
+    sa.Index(
+        "ix_datasets_totals",
+        *("name", "publisher", "region", "theme", "retired", "status", "listed"),
+        *("openness", "rows", "cells", "latest"),
+    ),
 )
 
 aliases = sa.Table(
@@ -193,6 +204,9 @@ releases = sa.Table(
     sa.Column("withdrawn", sa.Text),
     sa.Column("reason", sa.Text),
     sa.Column("withdrawn_by", sa.Text),
+    sa.Column("rows", sa.Integer, nullable=False),  # over all resources
+    sa.Column("cells", sa.Integer, nullable=False),
+    sa.Index("ix_releases_totals", "dataset", "version", "released", "withdrawn", "rows", "cells"),
 )
 
 people = sa.Table(

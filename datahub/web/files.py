@@ -64,9 +64,18 @@ def _open(store: Store, dataset: str, version: str, name: str) -> tuple[Distribu
             hint_en="a version is a number or latest",
         )
     number = None if version == "latest" else int(version)
+    try:
+        return _find(store, dataset, number, name)
+    except FileNotFoundError:  # renamed or withdrawn in between: the catalog says which
+        return _find(store, dataset, number, name)
+
+
+def _find(
+    store: Store, dataset: str, number: int | None, name: str
+) -> tuple[Distribution, int, int]:
     with store.catalog.read() as db:
-        release = releases.get(db, dataset, number)
         records.check_open(db, dataset)
+        release = releases.get(db, dataset, number)
     for file in release.files:
         if file.path == name:
             path = store.objects.distribution(dataset, release.version, file.path)

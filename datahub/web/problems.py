@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from litestar import Request, Response
@@ -22,6 +23,7 @@ from datahub.errors import (
     ParameterInvalid,
     RequestError,
 )
+from datahub.errors_catalog import DatasetMoved
 
 _log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
@@ -46,6 +48,8 @@ def body(error: DatahubError, instance: str, request_id: str) -> dict[str, Any]:
 
 def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Answer a request that raised: our own errors as they are, others as the nearest of ours."""
+    if isinstance(error, DatasetMoved):
+        return _redirect(request, error)
     ours = _ours(request, error)
     request_id = str(request.scope.get("request_id", ""))
     if ours.status >= 500 and not ours.retryable:  # noqa: PLR2004 - HTTP
@@ -66,6 +70,27 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         status_code=ours.status,
         media_type=MEDIA_TYPE,
         headers=headers,
+    )
+
+
+def _redirect(request: Request[Any, Any, Any], error: DatasetMoved) -> Response[Any]:
+    """Send who asks for a former name to the same address under the present one.
+
+    308 keeps method and body for programs; pages are answered 301, as browsers know it longest.
+    """
+    old, now = error.facts["dataset"], error.facts["now"]
+    path = f"{request.url.path}/".replace(f"/{old}/", f"/{now}/", 1)[:-1]
+    query = f"?{request.url.query}" if request.url.query else ""
+    is_page = path.startswith("/datasets/")
+    return Response(
+        body(error, request.url.path, str(request.scope.get("request_id", ""))),
+        status_code=301 if is_page else 308,
+        media_type=MEDIA_TYPE,
+        headers={
+            "location": quote(path, safe="/%") + query,
+            "cache-control": "public, max-age=86400",
+            "access-control-allow-origin": "*",
+        },
     )
 
 

@@ -260,8 +260,8 @@ def _released(
     store: Store, dataset: str, resource: str, version: int | None
 ) -> tuple[Release, Json]:
     with store.catalog.read() as db:
-        release = releases.get(db, dataset, version)
         records.check_open(db, dataset)
+        release = releases.get(db, dataset, version)
     schemas = _schemas(store, dataset, release.version)
     if resource not in schemas:
         raise ResourceUnknown(dataset=dataset, resource=resource[:80], allowed=", ".join(schemas))

@@ -1,12 +1,16 @@
 """The catalog of record: what lists show, life cycle, proposals, changes, glossary, misses."""
 
+import json
+
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0002"
 down_revision = "0001"
 
-_RECORD = ("code", "region", "update_cycle", "grade", "validity")
+_RECORD = ("code", "region", "update_cycle", "grade", "validity", "share_type")
+_IN_FORCE = ("", "in_force")
+_TOTALS = ("name", "publisher", "region", "theme", "retired", "status", "listed")
 
 
 def upgrade() -> None:
@@ -14,7 +18,7 @@ def upgrade() -> None:
     for name in (*_RECORD, "data_updated"):
         op.add_column("datasets", sa.Column(name, sa.Text, nullable=False, server_default=""))
     op.add_column("datasets", sa.Column("status", sa.Text, nullable=False, server_default="active"))
-    for name in ("rows", "cells", "score"):
+    for name in ("rows", "cells", "score", "listed"):
         op.add_column("datasets", sa.Column(name, sa.Integer, nullable=False, server_default="0"))
     for name in _RECORD:
         op.execute(
@@ -25,9 +29,66 @@ def upgrade() -> None:
         " WHERE dataset = name AND version = latest), '')"
     )
     op.create_index("ix_datasets_code", "datasets", ["code"])
-    op.create_index("ix_datasets_listed", "datasets", ["retired", "status", "title", "name"])
+    op.execute(
+        f"UPDATE datasets SET listed = 1 WHERE retired = 0 AND validity IN {_IN_FORCE}"  # noqa: S608
+    )
+    op.create_index("ix_datasets_listed", "datasets", ["listed", "title", "name"])
+    op.create_index("ix_datasets_publisher", "datasets", ["publisher", "listed", "title", "name"])
+    op.create_index("ix_datasets_theme", "datasets", ["theme", "listed", "title", "name"])
     _life_cycle()
+    _sizes()
+    _milestones()
+    op.create_index(
+        "ix_datasets_totals", "datasets", [*_TOTALS, "openness", "rows", "cells", "latest"]
+    )
+    op.create_index(
+        "ix_releases_totals",
+        "releases",
+        ["dataset", "version", "released", "withdrawn", "rows", "cells"],
+    )
     _changes()
+
+
+def _sizes() -> None:
+    """Fill rows and cells of releases from their files and schemas, then of their datasets."""
+    for name in ("rows", "cells"):
+        op.add_column("releases", sa.Column(name, sa.Integer, nullable=False, server_default="0"))
+    db = op.get_bind()
+    found = db.execute(sa.text("SELECT dataset, version, files, package FROM releases")).all()
+    for dataset, version, files, package in found:
+        rows = {f["resource"]: f["rows"] for f in json.loads(files) if f["resource"] and f["rows"]}
+        resources = json.loads(package).get("resources", [])
+        width = {item["name"]: len(item["schema"]["fields"]) for item in resources}
+        cells = sum(count * width.get(name, 0) for name, count in rows.items())
+        db.execute(
+            sa.text("UPDATE releases SET rows = :r, cells = :c WHERE dataset = :d AND version = :v"),
+            {"r": sum(rows.values()), "c": cells, "d": dataset, "v": version},
+        )
+    for name in ("rows", "cells"):
+        op.execute(
+            f"UPDATE datasets SET {name} = coalesce((SELECT r.{name} FROM releases r"  # noqa: S608
+            " WHERE r.dataset = datasets.name AND r.version = datasets.latest), 0)"
+        )
+
+
+def _milestones() -> None:
+    """The first dates as the older tables know them."""
+    insert = "INSERT INTO milestones (dataset, stage, at) "
+    op.execute(insert + "SELECT name, 'catalogued', created FROM datasets")
+    op.execute(
+        insert + "SELECT s.dataset, 'collected', min(a.at) FROM submissions s"
+        " JOIN audit a ON a.what = 'submission:validated' AND a.subject = s.id GROUP BY s.dataset"
+    )
+    first = "SELECT r.dataset, '{}', min(r.released) FROM releases r"
+    op.execute(
+        insert + first.format("collected") + " WHERE r.dataset NOT IN"
+        " (SELECT dataset FROM milestones WHERE stage = 'collected') GROUP BY r.dataset"
+    )
+    for stage, test in (("shared", "d.share_type IN ('1', '2')"), ("opened", "d.openness = 'open'")):
+        op.execute(
+            insert + first.format(stage) + f" JOIN datasets d ON d.name = r.dataset"
+            f" WHERE d.latest IS NOT NULL AND {test} GROUP BY r.dataset"
+        )
 
 
 def _life_cycle() -> None:
