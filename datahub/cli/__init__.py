@@ -12,7 +12,7 @@ import sys
 
 import typer
 
-from datahub.cli import check, operate, publish, read
+from datahub.cli import check, glossary, operate, publish, read
 from datahub.errors import (
     CatalogError,
     DatahubError,
@@ -32,7 +32,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (publish, read, check, operate):
+for module in (publish, read, check, operate, glossary):
     module.add_to(app)
 
 

@@ -65,6 +65,11 @@ class Service:
         """POST JSON and return JSON; raises as `get` does."""
         return self._json("POST", path, json=body)
 
+    def put(self, path: str, body: Any, *, match: str = "") -> Any:
+        """PUT JSON, with If-Match where a state is named; raises as `get` does."""
+        headers = {"If-Match": f'"{match}"'} if match else {}
+        return self._json("PUT", path, json=body, headers=headers)
+
     def upload(self, path: str, files: Sequence[tuple[str, Path]], note: str = "") -> Any:
         """POST files as multipart parts, each named by its resource; raises as `get` does."""
         opened = [(name, (file.name, file.open("rb"))) for name, file in files]
