@@ -8,6 +8,7 @@ import re
 import typing
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import msgspec
 import yaml
@@ -53,7 +54,7 @@ def package(name: str = "lamps", **changes: object) -> dict:
             "theme": "07",
             "openness": "open",
             "update_cycle": "monthly",
-            "code": "1/1",
+            "code": f"30701001/{crc32(name.encode())}",
             "issued": "2026-01-01",
         },
     } | changes

@@ -62,6 +62,12 @@ _TEMPORAL = (
     _part("start", "开始日期", "first day", kind="date", mandatory=True),
     _part("end", "结束日期", "last day", kind="date"),
 )
+_MILESTONES = (
+    _part("catalogued", "编目日期", "catalogued", kind="date"),
+    _part("collected", "归集日期", "collected", kind="date"),
+    _part("shared", "共享日期", "shared", kind="date"),
+    _part("opened", "开放日期", "opened", kind="date"),
+)
 _PERMISSIONS = (
     *(
         _part(key, zh, en, kind="flag")
@@ -138,6 +144,8 @@ FIELDS: tuple[Field, ...] = (
     Field(key="validity", zh="效力状态", en="validity", vocabulary="validity"),
     Field(key="superseded_by", zh="替代数据集", en="superseded by", most=63),
     Field(key="series", zh="期次", en="series", kind="object"),
+    Field(key="milestones", zh="各环节日期", en="earlier dates of the stages", kind="object",
+          parts=_MILESTONES),
     Field(key="permissions", zh="许可事项", en="permissions", kind="object", parts=_PERMISSIONS,
           weight=1),
     Field(key="priority", zh="优先开放", en="opened with priority", kind="flag"),
