@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sample_base import Sample
 
-MODULES = ("sample_first", "sample_places", "sample_services", "sample_affairs")
+MODULES = (
+    "sample_first",
+    "sample_places",
+    "sample_services",
+    "sample_market",
+    "sample_living",
+    "sample_sites",
+    "sample_affairs",
+    "sample_terms",
+)
 
 
 def files() -> tuple[Sample, ...]:
