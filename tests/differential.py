@@ -212,6 +212,7 @@ _SMALL = (
     (columns, "_REMEMBERED", 3),
     (keys, "_LOOSE", 2),
     (keys, "_HELD", 4),
+    (keys, "_AT_ONCE", 3),
     (integrity, "_WAITING", 2),
 )
 

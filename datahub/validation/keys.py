@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _LOOSE = 20_000
 _HELD = 1 << 20
+_AT_ONCE = 1 << 24  # keys that are grouped in one go
 _BLANK_KEY = 'cells composing the primary keys are all "None"'
 
 
@@ -62,6 +63,7 @@ class Keys:
         self._loose_count = 0
         self._held: dict[str, list[tuple[pa.Array, list[pa.Array]]]] = {}
         self._held_rows: dict[str, int] = {}
+        self._rows: dict[str, int] = {}
         self._unordered: set[str] = set()
         self._written: set[str] = set()
         for other in foreign:
@@ -119,6 +121,7 @@ class Keys:
             self._unordered.add(key.table)
             _ = self._ledger.db  # it will be needed: opened while the next pieces are judged
         self._held_rows[key.table] = self._held_rows.get(key.table, 0) + len(rows)
+        self._rows[key.table] = self._rows.get(key.table, 0) + len(rows)
         if self._held_rows[key.table] >= _HELD:
             self._write_held(key)
 
@@ -173,10 +176,19 @@ class Keys:
             )
         else:  # each above the one before it: nothing repeats
             return False
-        self._ledger.db.execute(
-            f"CREATE OR REPLACE TABLE {key.table}_again AS WITH k AS ({source})"
-            " SELECT * FROM k SEMI JOIN (SELECT h FROM k GROUP BY h HAVING count(*) > 1) USING (h)"
-        )
+        # A share of the hashes at a time: all of a hundred million at once need more memory.
+        shares = 1 + self._rows[key.table] // _AT_ONCE
+        for share in range(shares):
+            begin = (
+                f"INSERT INTO {key.table}_again"
+                if share
+                else (f"CREATE OR REPLACE TABLE {key.table}_again AS")
+            )
+            self._ledger.db.execute(
+                f"{begin} WITH k AS (SELECT * FROM ({source}) WHERE h % {shares} = {share})"
+                " SELECT * FROM k"
+                " SEMI JOIN (SELECT h FROM k GROUP BY h HAVING count(*) > 1) USING (h)"
+            )
         found = self._ledger.db.execute(f"SELECT 1 FROM {key.table}_again LIMIT 1").fetchone()
         return found is not None
 
