@@ -28,6 +28,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     workers: int = 2  # web processes
     server: str = "http://127.0.0.1:8000"  # where the commands find the service
     token: str = ""  # who the commands speak as
+    site: str = ""  # address that visitors come by, https://…; empty: the request's Host
+    proxied: bool = False  # X-Forwarded-Proto and -Host come from a proxy and are believed
     upload_bytes: int = 5 * GIB  # of one submission, all files together
     unpacked_bytes: int = 2 * GIB  # of a compressed file, once opened
     line_bytes: int = 4 * MIB  # of one line of text

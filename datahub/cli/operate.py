@@ -143,6 +143,7 @@ def web(fd: Annotated[int, typer.Option(help="socket of the supervisor")]) -> No
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # web.address believes them where the settings say so
         timeout_keep_alive=30,
         timeout_graceful_shutdown=15,
     )

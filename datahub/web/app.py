@@ -23,7 +23,7 @@ from datahub.logs import configure
 from datahub.serve.files import EXPOSED
 from datahub.serve.rows import Engine
 from datahub.store import Store, open_store
-from datahub.web import access, health, problems
+from datahub.web import access, health, outputs, problems
 from datahub.web.api import datasets, glossary, submissions, vocabularies
 from datahub.web.description import describe
 from datahub.web.files import files
@@ -51,6 +51,7 @@ def create_app(store: Store | None = None) -> Litestar:
             files,
             openapi_json,
             *health.routes,
+            *outputs.routes,
             *pages,
         ],
         guards=[access.guard],

@@ -8,6 +8,7 @@ from litestar import Request, Response, get
 from litestar.params import FromPath, QueryParameter
 
 from datahub.errors import MissingError
+from datahub.web import outputs
 from datahub.web.access import Permission
 from datahub.web.api.datasets import store_of
 from datahub.web.portal import catalog, dataset, docs
@@ -36,8 +37,12 @@ def home(
 
 
 @get("/datasets/{name:str}", opt=_PUBLIC, sync_to_thread=True, include_in_schema=False)
-def show_dataset(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[str]:
-    """Answer with the page of a dataset."""
+def show_dataset(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[Any]:
+    """Answer with the page of a dataset, or with its record as RDF: `.ttl`, `.jsonld`, Accept."""
+    if "." in name:  # no dataset has a dot in its name
+        return outputs.dataset_file(request, name)
+    if found := outputs.alternative(request, name, own="text/html"):
+        return found
     engine = request.app.state.engine
     base = str(request.base_url).rstrip("/")
     return page("dataset.html", **dataset.view(store_of(request), engine, name, base))
