@@ -53,7 +53,7 @@ MACHINE_STATES = (S.RECEIVED, S.DETECTED, S.VALIDATED, S.SCREENED, S.APPROVED)
 OVER_STATES = tuple(state for state, after in TRANSITIONS.items() if not after)
 """States that nothing follows."""
 
-STAGE_VERSIONS = {"detect": 2, "validate": 2, "screen": 2, "release": 2}
+STAGE_VERSIONS = {"detect": 3, "validate": 2, "screen": 2, "release": 2}
 """Raised with every change of what a stage finds or writes; each manifest names them."""
 
 STATE_ZH = {

@@ -34,7 +34,7 @@ _END = "\ue000\ue001"  # private characters: a row that no file has
 class _Fit(NamedTuple):
     """How well a dialect fits: labels shown, share of rows as wide as the header."""
 
-    score: int
+    score: float
     even: float
     dialect: Dialect
 
@@ -42,7 +42,8 @@ class _Fit(NamedTuple):
 def find_dialect(text: str, name: str, expected: Sequence[str]) -> Dialect:
     """Choose delimiter, quote and header row by how many of the expected labels they show.
 
-    Where several show as many, the one whose rows are as wide as the header is taken.
+    Where several show as many, the one whose rows are as wide as the header is taken; where no
+    label is known, width counts for as much as the labels.
 
     Raises:
         HeaderMissing: none of the first rows shows any of them.
@@ -52,6 +53,8 @@ def find_dialect(text: str, name: str, expected: Sequence[str]) -> Dialect:
     for delimiter in _DELIMITERS:
         for quote in _quotes(text, delimiter):
             fit = _fit(text, delimiter, quote, expected)
+            if fit is not None and not expected:
+                fit = fit._replace(score=fit.score * fit.even)
             if fit is not None and (chosen is None or fit[:2] > chosen[:2]):
                 chosen = fit
     if chosen is None:

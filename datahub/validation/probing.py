@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ MAX_COLUMNS = 16_384
 RATIO = 100
 RATIO_FROM = 64 << 20
 ROWS_SHOWN = 5
+_LABEL = 80
+_VALUE = re.compile(r"[\d\s.,:/+%°-]+|\d{4}[-/.年]\d{1,2}([-/.月]\d{1,2})?.*|<.*", re.DOTALL)
 _NAMES = {
     ".csv": "CSV",
     ".tsv": "CSV",
@@ -90,15 +93,26 @@ def null_text(schema: Json) -> str:
 
 
 def score_header(cells: Iterable[str], expected: Sequence[str]) -> int:
-    """How many of the expected labels a row shows."""
-    return len(set(expected) & {cell.strip() for cell in cells})
+    """How many of the expected labels a row shows; where none is known, how many look like one."""
+    found = {cell.strip() for cell in cells}
+    if expected:
+        return len(set(expected) & found)
+    return sum(is_label(cell) for cell in found)
+
+
+def is_label(text: str) -> bool:
+    """Tell whether a text could name a column: words, not a number, a date or a long sentence."""
+    return 0 < len(text) <= _LABEL and (_VALUE.fullmatch(text) is None or _is_year(text))
+
+
+def _is_year(text: str) -> bool:
+    return len(text) == len("2026") and text[:2] in ("19", "20") and text.isdecimal()
 
 
 def header_missing(name: str, expected: Sequence[str], found: str) -> HeaderMissing:
     """Tell which columns were looked for, and what was there instead."""
-    return HeaderMissing(
-        file=name, searched=SEARCHED_ROWS, expected=", ".join(expected), found=found[:200]
-    )
+    wanted = ", ".join(expected) or "列名（文字，不是数字）column names"
+    return HeaderMissing(file=name, searched=SEARCHED_ROWS, expected=wanted, found=found[:200])
 
 
 def check_columns(probe: Probe, columns: int, line: int = 1) -> None:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import msgspec
 
-from datahub.errors import FileEmpty
-from datahub.model import Notice, Struct, Table
+from datahub.errors import FileEmpty, HeaderMissing
+from datahub.model import Json, Notice, Struct, Table
+from datahub.validation import titles
 from datahub.validation.dialects import find_dialect, header_of, inspect
 from datahub.validation.encodings import HEAD, Found, find_encoding, read_head, to_utf8
 from datahub.validation.probing import (
@@ -68,10 +69,41 @@ def sniff(probe: Probe) -> Table:
     """
     from datahub.validation.damage import find_damage
 
-    table = _read(probe)
+    table = _read_titled(probe)
     fields = {field["name"]: field for field in probe.schema["fields"]}
     damage = find_damage(table.path, table.dialect, header_of(table), fields)
     return msgspec.structs.replace(table, notices=table.notices + damage)
+
+
+def _read_titled(probe: Probe) -> Table:
+    """Read a file whose header has the fields' names, or their titles as people know them.
+
+    Raises:
+        HeaderMissing: it has neither.
+
+    """
+    try:
+        table = _read(probe)
+    except HeaderMissing:
+        titled = titles.by_title(probe.schema, None)
+        if titled is None:
+            raise
+        table = _read_again(probe, titled)
+        return titles.rename(probe, table)
+    if titles.names_of(header_of(table), probe.schema) is None:
+        return table
+    if table.format != "csv":  # cells were written as if their columns were unknown
+        titled = titles.by_title(probe.schema, header_of(table))
+        table = _read_again(probe, titled or probe.schema)
+    return titles.rename(probe, table)
+
+
+def _read_again(probe: Probe, schema: Json) -> Table:
+    try:
+        return _read(msgspec.structs.replace(probe, schema=schema))
+    except HeaderMissing as error:
+        names = ", ".join(field_names(probe.schema))
+        raise HeaderMissing(**(error.facts | {"expected": names})) from None
 
 
 def _read(probe: Probe) -> Table:

@@ -36,6 +36,7 @@ _BLANK = re.compile(r"[ \t\r\n]*")
 _DEPTH = 4
 _SHOWN = 5
 _PARTS_MOST = 1000
+_ENVELOPE = "$ (object)"
 
 
 class _Number(str):
@@ -303,7 +304,7 @@ def _object(reader: _Reader, where: str, see: Callable[[str, Any], None], depth:
             break
         reader.take(",")
     if record and depth == 0:
-        see("$ (object)", record)
+        see(_ENVELOPE, record)
 
 
 # Choosing and writing -----------------------------------------------------------------------
@@ -311,6 +312,8 @@ def _object(reader: _Reader, where: str, see: Callable[[str, Any], None], depth:
 
 def _choose(probe: Probe, parts: dict[str, _Part]) -> _Choice:
     expected = field_names(probe.schema)
+    if not expected and len(parts) > 1:  # any key looks like a label: the envelope's do not count
+        parts = {where: part for where, part in parts.items() if where != _ENVELOPE} or parts
     scored = {where: part.score(expected) for where, part in parts.items()}
     best = max((score for score, _ in scored.values()), default=0)
     if not best:
