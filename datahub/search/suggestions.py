@@ -1,0 +1,40 @@
+"""What may be offered while somebody types: by beginning, pinyin or initials."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from datahub.model import Struct
+from datahub.search.schema import squeezed, typed_forms
+
+if TYPE_CHECKING:
+    from datahub.search.schema import Context
+
+_SEEN = 400
+_LONGEST = 40
+
+
+class Suggestion(Struct, frozen=True):
+    """A text to be offered, and what it is: title, keyword, publisher or term."""
+
+    text: str
+    kind: str
+
+
+def starting(searcher: Any, context: Context, typed: str, limit: int) -> list[Suggestion]:
+    """What begins so, the shortest way to complete it and the most frequent first."""
+    prefix = squeezed(typed)[:_LONGEST]
+    if not prefix:
+        return []
+    ranked: dict[str, tuple[tuple[float, str], str]] = {}
+    for words in context.entries:
+        for word in words:
+            if any(form.startswith(prefix) for form in typed_forms(word)):
+                ranked[word] = ((0.5 * len(word), word), "term")
+    for term, count in searcher.terms_with_prefix("suggest", prefix, limit=_SEEN):
+        form, shown, kind = term.split("\x1f")
+        rank = (len(form) - len(prefix)) / (1 + min(count, 50)) + 0.5 * len(shown)
+        if shown not in ranked or ranked[shown][0][0] > rank:
+            ranked[shown] = ((rank, shown), kind)
+    best = sorted(ranked.items(), key=lambda item: item[1][0])
+    return [Suggestion(text=shown, kind=kind) for shown, (_, kind) in best[:limit]]

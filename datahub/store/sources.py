@@ -1,0 +1,120 @@
+"""What the search reads from the catalog: records with their columns, and what they refer to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import sqlalchemy as sa
+
+from datahub.model import Dataset, Json, Openness, Struct
+from datahub.store import records
+from datahub.store.tables import datasets, publishers, terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from datahub.store.engine import Db
+
+_BATCH = 500
+
+
+class Source(Struct, frozen=True):
+    """A record as the search takes it, with the columns that lists are narrowed by."""
+
+    dataset: Dataset
+    code: str
+    region: str
+    update_cycle: str
+    grade: str
+    validity: str
+    demand: int = 0  # of its users; 0 while usage is not counted
+
+
+def sources(db: Db, names: Iterable[str] | None = None) -> Iterator[Source]:
+    """Yield records that have not left the catalog, all of them or those named."""
+    if names is None:
+        yield from _sources(db, [])
+        return
+    wanted = sorted(set(names))
+    for start in range(0, len(wanted), _BATCH):
+        yield from _sources(db, [datasets.c.name.in_(wanted[start : start + _BATCH])])
+
+
+def _sources(db: Db, tests: list[sa.ColumnElement[bool]]) -> Iterator[Source]:
+    query = _joined().where(datasets.c.retired.is_(False), *tests)
+    rows = db.execution_options(yield_per=_BATCH).execute(query)
+    for row in rows:
+        yield Source(
+            dataset=_dataset(row),
+            code=row.code,
+            region=row.region,
+            update_cycle=row.update_cycle,
+            grade=row.grade,
+            validity=row.validity,
+            demand=int(getattr(row, "demand", 0) or 0),
+        )
+
+
+def by_name(db: Db, names: Iterable[str]) -> dict[str, Dataset]:
+    """Datasets of these names; one that left in between is not among them."""
+    query = _joined().where(datasets.c.name.in_(list(names)))
+    return {row.name: _dataset(row) for row in db.execute(query)}
+
+
+def of(
+    db: Db, *, publishers: Iterable[str], themes: Iterable[str], regions: Iterable[str]
+) -> list[str]:
+    """Names of the datasets that belong to any of these."""
+    query = sa.select(datasets.c.name).where(
+        sa.or_(
+            datasets.c.publisher.in_(list(publishers)),
+            datasets.c.theme.in_(list(themes)),
+            datasets.c.region.in_(list(regions)),
+        )
+    )
+    return list(db.scalars(query))
+
+
+def referred(db: Db) -> dict[str, dict[str, Json]]:
+    """Publishers, themes and regions by their codes."""
+    return {
+        "publishers": {item["id"]: item for item in records.get_publishers(db)},
+        "themes": {item["code"]: item for item in records.get_terms(db, "theme")},
+        "regions": {item["code"]: item for item in records.get_terms(db, "region")},
+    }
+
+
+def _joined() -> Any:
+    return (
+        sa.select(
+            datasets,
+            publishers.c.title.label("publisher_title"),
+            terms.c.title.label("theme_t"),
+        )
+        .join(publishers, publishers.c.id == datasets.c.publisher)
+        .outerjoin(terms, sa.and_(terms.c.kind == "theme", terms.c.code == datasets.c.theme))
+    )
+
+
+def _dataset(row: Any) -> Dataset:
+    return Dataset(
+        name=row.name,
+        title=row.title,
+        publisher=row.publisher,
+        publisher_title=row.publisher_title,
+        theme=row.theme,
+        theme_title=row.theme_t or row.theme,
+        openness=Openness(row.openness),
+        package=msgspec.json.decode(row.package),
+        digest=row.digest,
+        created=row.created,
+        modified=row.modified,
+        latest=row.latest,
+        retired=row.retired,
+        status=row.status,
+        rows=row.rows,
+        cells=row.cells,
+        data_updated=row.data_updated,
+        score=row.score,
+    )
