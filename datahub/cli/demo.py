@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,7 @@ from datahub.model import Person, Role
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from datahub.model import Json
     from datahub.settings import Settings
     from datahub.store import Store
 
@@ -79,11 +81,31 @@ def _wait_ready(server: str, child: Any) -> None:
 
 
 def _pending(store: Store, names: Sequence[str]) -> list[str]:
-    """Datasets without any release; those whose first submission is still open go on first."""
+    """Datasets without any release, after those that their foreign keys and rules refer to.
+
+    Those whose first submission is still open go on first.
+    """
     from datahub.store import records
 
     with store.catalog.read() as db:
-        return [name for name in sorted(names) if records.get_dataset(db, name).latest is None]
+        found = {name: records.get_dataset(db, name) for name in sorted(names)}
+    order = TopologicalSorter(
+        {name: sorted(_referred(dataset.package) - {name}) for name, dataset in found.items()}
+    )
+    try:
+        ordered = list(order.static_order())
+    except CycleError:  # the pipeline tells which release is missing
+        ordered = list(found)
+    return [name for name in ordered if name in found and found[name].latest is None]
+
+
+def _referred(package: Json) -> set[str]:
+    """Other datasets whose tables the schemas of a package refer to."""
+    schemas = [resource["schema"] for resource in package["resources"]]
+    stated = [item for schema in schemas for item in schema.get("foreignKeys", ())]
+    stated += [item for schema in schemas for item in schema.get("datahub:rules", ())]
+    names = [item["reference"].get("resource", "") for item in stated if "reference" in item]
+    return {name.partition("/")[0] for name in names if "/" in name}
 
 
 def _publish(
