@@ -95,3 +95,11 @@ class SeriesMissing(MissingError):
     code = "series-missing"
     zh = "数据集 {dataset} 不能核对期次：{reason_zh}"
     en = "Dataset {dataset} has no series to check: {reason_en}"
+
+
+class PublisherUnknown(MissingError):
+    """No publisher has this id."""
+
+    code = "publisher-unknown"
+    zh = "没有标识为“{publisher}”的发布机构；现有机构见 /api/v1/publishers。"
+    en = "There is no publisher '{publisher}'; see /api/v1/publishers."

@@ -65,10 +65,13 @@ class Service:
         """POST JSON and return JSON; raises as `get` does."""
         return self._json("POST", path, json=body)
 
-    def put(self, path: str, body: Any, *, match: str = "") -> Any:
+    def put(
+        self, path: str, body: Any, *, match: str = "", params: Sequence[tuple[str, Any]] = ()
+    ) -> Any:
         """PUT JSON, with If-Match where a state is named; raises as `get` does."""
         headers = {"If-Match": f'"{match}"'} if match else {}
-        return self._json("PUT", path, json=body, headers=headers)
+        given = [(k, str(v)) for k, v in params if v is not None]
+        return self._json("PUT", path, json=body, headers=headers, params=given)
 
     def upload(self, path: str, files: Sequence[tuple[str, Path]], note: str = "") -> Any:
         """POST files as multipart parts, each named by its resource; raises as `get` does."""

@@ -114,11 +114,11 @@ def _filtered(filters: Sequence[Filter], row: int, limit: int) -> tuple[str, lis
 
 
 def _select(shown: Sequence[Column]) -> str:
-    listed = ", ".join(f"{_expression(column)} as {quote(column.name)}" for column in shown)
+    listed = ", ".join(f"{expression(column)} as {quote(column.name)}" for column in shown)
     return f"select {listed}, {_ROW} from read_parquet(?, file_row_number=true)"  # noqa: S608
 
 
-def _expression(column: Column) -> str:
+def expression(column: Column) -> str:
     """Column as JSON tells it: times with their zone's offset, the rest as it is."""
     name = quote(column.name)
     if column.kind != "TIMESTAMP WITH TIME ZONE":

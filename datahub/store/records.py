@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from datahub.errors import DataNotOpen, DatasetUnknown
 from datahub.errors_catalog import DatasetGone, DatasetMoved, NameTaken
 from datahub.model import OPENNESS_ZH, Dataset, Json, Openness, Struct
+from datahub.record import completeness, duplicates
 from datahub.store import changes, milestones
 from datahub.store.tables import aliases, datasets, field_ids, publishers, statuses, terms
 
@@ -259,7 +260,8 @@ def save_dataset(
         "search": fold(search),
         "modified": now,
         "retired": False,
-        **({} if score is None else {"score": score}),
+        "score": completeness.score(package)[0] if score is None else score,
+        "fingerprint": duplicates.fingerprint(package),
         **{name: str(record.get(name) or "") for name in _COLUMNS},
     }
     name = package["name"]
@@ -269,7 +271,7 @@ def save_dataset(
     listed = values["validity"] in IN_FORCE
     if before is None:
         check_free(db, name)
-        values = {"score": 0, "rows": 0, "cells": 0, "data_updated": "", "latest": None} | values
+        values |= {"rows": 0, "cells": 0, "data_updated": "", "latest": None}
         values |= {"status": "active", "created": now, "listed": listed}
         db.execute(datasets.insert().values(name=name, **values))
     else:

@@ -54,6 +54,7 @@ datasets = sa.Table(
     sa.Column("data_updated", sa.Text, nullable=False),  # of the latest release; "" while none
     sa.Column("score", sa.Integer, nullable=False),  # completeness of the record, 0 to 100
     sa.Column("share_type", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False, index=True),  # of the columns of its tables
     # Not retired, active or deprecated, and in force if a document: what lists show unasked.
     sa.Column("listed", sa.Boolean, nullable=False),
     sa.Index("ix_datasets_listed", "listed", "title", "name"),

@@ -26,7 +26,11 @@ class Permission(StrEnum):
     CATALOG_READ = "catalog:read"
     GLOSSARY_DECIDE = "glossary:decide"
     GLOSSARY_PROPOSE = "glossary:propose"
+    PROPOSAL_DECIDE = "proposal:decide"
+    PROPOSAL_READ = "proposal:read"
+    RECORD_WRITE = "record:write"
     RELEASE_WITHDRAW = "release:withdraw"
+    SEARCH_WATCH = "search:watch"
     SERVICE_WATCH = "service:watch"
     SUBMISSION_CREATE = "submission:create"
     SUBMISSION_DECIDE = "submission:decide"
@@ -39,8 +43,10 @@ PUBLIC = frozenset({P.CATALOG_READ, P.SERVICE_WATCH})
 ROLES: dict[Role, frozenset[Permission]] = {
     Role.STEWARD: PUBLIC
     | {P.GLOSSARY_PROPOSE}
+    | {P.RECORD_WRITE, P.PROPOSAL_READ}
     | {P.SUBMISSION_CREATE, P.SUBMISSION_READ, P.SUBMISSION_WITHDRAW},
     Role.REVIEWER: PUBLIC
+    | {P.PROPOSAL_DECIDE, P.PROPOSAL_READ}
     | {P.GLOSSARY_PROPOSE, P.GLOSSARY_DECIDE}
     | {P.SUBMISSION_READ, P.SUBMISSION_DECIDE, P.RELEASE_WITHDRAW},
     Role.OPERATOR: frozenset(Permission),

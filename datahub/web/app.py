@@ -20,11 +20,20 @@ from litestar.types import ASGIApp
 from datahub import __version__, settings
 from datahub.errors import RequestError
 from datahub.logs import configure
+from datahub.search.service import Search
 from datahub.serve.files import EXPOSED
 from datahub.serve.rows import Engine
 from datahub.store import Store, open_store
 from datahub.web import access, health, outputs, problems
-from datahub.web.api import datasets, glossary, submissions, vocabularies
+from datahub.web.api import (
+    glossary,
+    lifecycle,
+    publishers,
+    records,
+    search,
+    submissions,
+    vocabularies,
+)
 from datahub.web.description import describe
 from datahub.web.files import files
 from datahub.web.portal.pages import routes as pages
@@ -40,14 +49,19 @@ def create_app(store: Store | None = None) -> Litestar:
     """Build the application on the given stores, or on those that the settings name."""
     opened = store or open_store(settings.load())
     engine = Engine(opened.settings.query_threads)
+    searching = Search(opened)
     metrics = PrometheusConfig(app_name="datahub", prefix="datahub", group_path=True)
     configure(opened.settings.log)
     app = Litestar(
         route_handlers=[
-            datasets.router,
+            records.datasets_router,
+            records.router,
+            lifecycle.router,
+            publishers.router,
             submissions.router,
             vocabularies.router,
             glossary.router,
+            search.router,
             files,
             openapi_json,
             *health.routes,
@@ -64,11 +78,11 @@ def create_app(store: Store | None = None) -> Litestar:
         openapi_config=_openapi(),
         middleware=[metrics.middleware],
         request_max_body_size=1 << 20,
-        on_startup=[access.check_routes],
-        on_shutdown=[engine.close, opened.close],
+        on_startup=[access.check_routes, searching.start],
+        on_shutdown=[searching.close, engine.close, opened.close],
         logging_config=None,
     )
-    app.state.store, app.state.engine = opened, engine
+    app.state.store, app.state.engine, app.state.search = opened, engine, searching
     return app
 
 

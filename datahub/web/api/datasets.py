@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import msgspec
-from litestar import Request, Response, Router, get, post
+from litestar import Request, Response, get, post
 from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
@@ -21,6 +21,7 @@ from datahub.errors import (
 )
 from datahub.model import Dataset, Json, Openness, Release
 from datahub.pipeline import withdraw_release
+from datahub.search.service import Search
 from datahub.serve import filters as grammar
 from datahub.serve import rows as reading
 from datahub.store import Store, records, releases, submissions
@@ -65,9 +66,20 @@ def list_datasets(
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> DatasetList:
-    """Datasets by title, narrowed by publisher, theme, openness and text."""
-    _check_names(request, _LISTING)
-    chosen = records.Filter(publisher=publisher, theme=theme, openness=openness, text=q)
+    """Datasets by title, narrowed by publisher, theme, openness and text.
+
+    With a text, those that answer it best come first, and each of its words is found in all of
+    them; `/api/v1/search` has facets, highlights and more filters.
+    """
+    check_names(request, _LISTING)
+    if q and q.strip():
+        given = {"publisher": publisher, "theme": theme, "openness": openness}
+        filters = {name: (str(value),) for name, value in given.items() if value}
+        searching: Search = request.app.state.search
+        result = searching.find(q, filters, limit=limit, offset=offset, every_group=True)
+        data = [dataset_view(hit.dataset) for hit in result.hits]
+        return DatasetList(total=result.total, limit=limit, offset=offset, data=data)
+    chosen = records.Filter(publisher=publisher, theme=theme, openness=openness)
     with store_of(request).catalog.read() as db:
         total, found = records.list_datasets(db, chosen, limit=limit, offset=offset)
     return DatasetList(
@@ -214,7 +226,7 @@ def _rows_headers(request: Request[Any, Any, Any], following: str | None) -> dic
     return headers
 
 
-def _check_names(request: Request[Any, Any, Any], allowed: tuple[str, ...]) -> None:
+def check_names(request: Request[Any, Any, Any], allowed: tuple[str, ...]) -> None:
     """Refuse a parameter that means nothing here: a typo would widen the answer in silence."""
     for name in request.query_params:
         if name not in allowed:
@@ -303,16 +315,13 @@ def resource_of(dataset: Dataset, name: str) -> Json:
         ) from None
 
 
-router = Router(
-    path="/api/v1/datasets",
-    route_handlers=[
-        list_datasets,
-        get_dataset,
-        list_releases,
-        withdraw,
-        get_schema,
-        get_report,
-        get_rows,
-    ],
-    tags=["datasets"],
-)
+HANDLERS: list[Any] = [
+    list_datasets,
+    get_dataset,
+    list_releases,
+    withdraw,
+    get_schema,
+    get_report,
+    get_rows,
+]
+"""Routes below /api/v1/datasets; `records` has the rest of them."""

@@ -1,5 +1,6 @@
 """The catalog of record: what lists show, life cycle, proposals, changes, glossary, misses."""
 
+# ruff: noqa: S608 - the texts are all ours
 import json
 
 import sqlalchemy as sa
@@ -15,22 +16,24 @@ _TOTALS = ("name", "publisher", "region", "theme", "retired", "status", "listed"
 
 def upgrade() -> None:
     """Add the columns and tables; the columns are filled from the records."""
-    for name in (*_RECORD, "data_updated"):
+    for name in (*_RECORD, "data_updated", "fingerprint"):
         op.add_column("datasets", sa.Column(name, sa.Text, nullable=False, server_default=""))
     op.add_column("datasets", sa.Column("status", sa.Text, nullable=False, server_default="active"))
     for name in ("rows", "cells", "score", "listed"):
         op.add_column("datasets", sa.Column(name, sa.Integer, nullable=False, server_default="0"))
     for name in _RECORD:
         op.execute(
-            f"UPDATE datasets SET {name} = coalesce(json_extract(package, '$.catalog.{name}'), '')"  # noqa: S608
+            f"UPDATE datasets SET {name} = coalesce(json_extract(package, '$.catalog.{name}'), '')"
         )
     op.execute(
         "UPDATE datasets SET data_updated = coalesce((SELECT released FROM releases"
         " WHERE dataset = name AND version = latest), '')"
     )
+    _fingerprints()
     op.create_index("ix_datasets_code", "datasets", ["code"])
+    op.create_index("ix_datasets_fingerprint", "datasets", ["fingerprint"])
     op.execute(
-        f"UPDATE datasets SET listed = 1 WHERE retired = 0 AND validity IN {_IN_FORCE}"  # noqa: S608
+        f"UPDATE datasets SET listed = 1 WHERE retired = 0 AND validity IN {_IN_FORCE}"
     )
     op.create_index("ix_datasets_listed", "datasets", ["listed", "title", "name"])
     op.create_index("ix_datasets_publisher", "datasets", ["publisher", "listed", "title", "name"])
@@ -49,6 +52,23 @@ def upgrade() -> None:
     _changes()
 
 
+def _fingerprints() -> None:
+    """Digests of columns, and how complete each record is, as today's rules have it."""
+    from datahub.record import completeness, duplicates
+
+    db = op.get_bind()
+    for name, text in db.execute(sa.text("SELECT name, package FROM datasets")).all():
+        package = json.loads(text)
+        db.execute(
+            sa.text("UPDATE datasets SET fingerprint = :f, score = :s WHERE name = :n"),
+            {
+                "f": duplicates.fingerprint(package),
+                "s": completeness.score(package)[0],
+                "n": name,
+            },
+        )
+
+
 def _sizes() -> None:
     """Fill rows and cells of releases from their files and schemas, then of their datasets."""
     for name in ("rows", "cells"):
@@ -61,12 +81,14 @@ def _sizes() -> None:
         width = {item["name"]: len(item["schema"]["fields"]) for item in resources}
         cells = sum(count * width.get(name, 0) for name, count in rows.items())
         db.execute(
-            sa.text("UPDATE releases SET rows = :r, cells = :c WHERE dataset = :d AND version = :v"),
+            sa.text(
+                "UPDATE releases SET rows = :r, cells = :c WHERE dataset = :d AND version = :v"
+            ),
             {"r": sum(rows.values()), "c": cells, "d": dataset, "v": version},
         )
     for name in ("rows", "cells"):
         op.execute(
-            f"UPDATE datasets SET {name} = coalesce((SELECT r.{name} FROM releases r"  # noqa: S608
+            f"UPDATE datasets SET {name} = coalesce((SELECT r.{name} FROM releases r"
             " WHERE r.dataset = datasets.name AND r.version = datasets.latest), 0)"
         )
 
@@ -84,7 +106,10 @@ def _milestones() -> None:
         insert + first.format("collected") + " WHERE r.dataset NOT IN"
         " (SELECT dataset FROM milestones WHERE stage = 'collected') GROUP BY r.dataset"
     )
-    for stage, test in (("shared", "d.share_type IN ('1', '2')"), ("opened", "d.openness = 'open'")):
+    for stage, test in (
+        ("shared", "d.share_type IN ('1', '2')"),
+        ("opened", "d.openness = 'open'"),
+    ):
         op.execute(
             insert + first.format(stage) + f" JOIN datasets d ON d.name = r.dataset"
             f" WHERE d.latest IS NOT NULL AND {test} GROUP BY r.dataset"
