@@ -47,6 +47,7 @@ def package(name: str = "lamps", **changes: object) -> dict:
     return {
         "name": name,
         "title": f"数据集 {name}",
+        "description": f"{name} 的编号和名称，用于试验。",
         "licenses": [{"name": "CC-BY-4.0"}],
         "resources": [{"name": name, "path": f"{name}.csv", "schema": f"schemas/{name}.json"}],
         "catalog": {
@@ -56,6 +57,8 @@ def package(name: str = "lamps", **changes: object) -> dict:
             "update_cycle": "monthly",
             "code": f"30701001/{crc32(name.encode())}",
             "issued": "2026-01-01",
+            "share_type": "1",
+            "grade": "L1",
         },
     } | changes
 

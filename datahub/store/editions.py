@@ -28,7 +28,7 @@ from datahub.store import changes as catalog_changes
 from datahub.store.tables import datasets, glossary, publishers, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from datahub.store.engine import Db
 
@@ -257,8 +257,12 @@ def _text(value: Any) -> str:
 # Rules between entries ----------------------------------------------------------------------
 
 
-def check(db: Db, entries: Iterable[Term]) -> None:
+def check(
+    db: Db, entries: Iterable[Term], *, coming: Mapping[str, Iterable[str]] | None = None
+) -> None:
     """See that entries fit the catalog: owner, region, datasets, and words of one entry only.
+
+    `coming` names what will be in the catalog by then, by the field that refers to it.
 
     Raises:
         TermInvalid: something is named that does not exist.
@@ -278,6 +282,7 @@ def check(db: Db, entries: Iterable[Term]) -> None:
         "region": {"", *db.scalars(sa.select(terms.c.code).where(terms.c.kind == "region"))},
         "related_datasets": set(db.scalars(sa.select(datasets.c.name))),
     }
+    known = {field: names.union((coming or {}).get(field, ())) for field, names in known.items()}
     for term in found:
         _check_known(term, known)
         for field, word in words(term):

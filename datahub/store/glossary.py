@@ -26,7 +26,7 @@ from datahub.store.editions import (
 from datahub.store.tables import glossary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import date
 
     from datahub.store.engine import Db
@@ -66,13 +66,8 @@ def sync(
     found = list(entries)
     planned = plan(db, found, now, catalog=catalog)
     parsed = {term.id: term for term in _parsed(found, now)}
-    numbers = dict(
-        db.execute(
-            sa.select(glossary.c.id, sa.func.max(glossary.c.version)).group_by(glossary.c.id)
-        )
-        .tuples()
-        .all()
-    )
+    last = sa.select(glossary.c.id, sa.func.max(glossary.c.version)).group_by(glossary.c.id)
+    numbers = {row[0]: row[1] for row in db.execute(last)}
     decision = {"person": who, "verdict": _REGISTERED, "reason": catalog, "at": now}
     for identifier in planned.added + planned.changed:
         term = msgspec.structs.replace(parsed[identifier], version=numbers.get(identifier, 0) + 1)
@@ -83,15 +78,22 @@ def sync(
     return planned.added, planned.changed + planned.retired
 
 
-def plan(db: Db, entries: Iterable[Json], now: str, *, catalog: str = "") -> Synced:
-    """What `sync` would change.
+def plan(
+    db: Db,
+    entries: Iterable[Json],
+    now: str,
+    *,
+    catalog: str = "",
+    coming: Mapping[str, Iterable[str]] | None = None,
+) -> Synced:
+    """What `sync` would change; `coming` names what will be in the catalog by then.
 
     Raises:
         TermInvalid, TermTaken: an entry has a mistake.
 
     """
     wanted = _parsed(entries, now)
-    check(db, wanted)
+    check(db, wanted, coming=coming)
     current, declared, ended = holding(db), _declared(db), _ended(db)
     added: list[str] = []
     changed: list[str] = []
