@@ -184,12 +184,7 @@ def spelled(text: str, most: int = 6) -> set[str]:
 
 @cache
 def _syllable_set() -> frozenset[str]:
-    from pypinyin import lazy_pinyin
-
-    common = "".join(chr(code) for code in range(0x4E00, 0x9FA6))
-    found = {part.replace("ü", "v") for part in lazy_pinyin(list(common), errors="ignore")}
-    odd = {"ng", "hm", "m", "n", "hng", "ê", "lue", "nue"}
-    return frozenset(part for part in found if part.isascii() and part.isalpha()) - odd
+    return frozenset(data()["syllables"].split())
 
 
 def is_syllable(text: str) -> bool:

@@ -6,10 +6,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from datahub.model import Struct
+from datahub.record import vocabularies
 from datahub.search import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from datahub.search.schema import Context
 
 FRESHNESS = {
     "fresh": "按期更新",
@@ -19,8 +22,26 @@ FRESHNESS = {
     "unpublished": "尚未发布",
 }
 NAMES = (*schema.FACETS, "freshness")
+ALL = "all"
+"""As the only value of status or validity: whatever it is."""
+_PRESENT = ("active", "deprecated")
 _FOREVER = 1 << 61
 _MOST = 2000
+
+
+_VOCABULARIES = ("openness", "update_cycle", "grade", "status", "validity")
+
+
+def titles(context: Context) -> dict[str, dict[str, str]]:
+    """Titles of the codes of each filter; formats are what they are."""
+    return {
+        "publisher": {code: str(item["title"]) for code, item in context.publishers.items()},
+        "region": {code: str(item["title"]) for code, item in context.regions.items()},
+        "theme": {code: str(item["title"]) for code, item in context.themes.items()},
+        "freshness": FRESHNESS,
+        "sample": {"true": "示例数据", "false": "正式数据"},
+        **{name: vocabularies.labels(name) for name in _VOCABULARIES},
+    }
 
 
 class Count(Struct, frozen=True):
@@ -30,7 +51,7 @@ class Count(Struct, frozen=True):
     count: int
 
 
-def compiled(filters: dict[str, tuple[str, ...]], now: float) -> dict[str, Any]:
+def compiled(filters: Mapping[str, tuple[str, ...]], now: float) -> dict[str, Any]:
     """Query per filter; the ones that lists have by default stand under `listed`."""
     import tantivy
 
@@ -38,15 +59,18 @@ def compiled(filters: dict[str, tuple[str, ...]], now: float) -> dict[str, Any]:
     found = {
         name: query.term_set_query(known, name, list(values))
         for name, values in filters.items()
-        if values and name in schema.FACETS
+        if values and name in schema.FACETS and values != (ALL,)
     }
     if filters.get("freshness"):
         ranges = [_range(query, known, value, now) for value in filters["freshness"]]
         found["freshness"] = query.boolean_query([(tantivy.Occur.Should, r) for r in ranges])
-    if not filters.get("status") and not filters.get("validity"):
+    status, validity = filters.get("status"), filters.get("validity")
+    if not status and not validity:
         found[schema.LISTED] = query.term_query(known, schema.LISTED, "y", "basic")
-    else:
-        found[schema.LISTED] = query.term_set_query(known, schema.LISTED, ["y", "n"])
+    elif not validity:
+        found[schema.LISTED] = query.term_query(known, "force", "y", "basic")
+    elif not status:
+        found[schema.LISTED] = query.term_set_query(known, "status", list(_PRESENT))
     return found
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from datahub.model import Struct
 from datahub.search import analysis
-from datahub.search.schema import squeezed
+from datahub.search.schema import squeezed, typed_forms
 
 if TYPE_CHECKING:
     from datahub.search.schema import Context
@@ -39,6 +39,7 @@ class Lexicon:
                     self._add(word, text, _OFFICIAL - 0.08 * rank)
         for group in known["groups"]:
             self._add_group(group, _EQUAL)
+        self._entries = context.entries
         for entry in context.entries:
             self._add_group(entry, _GLOSSARY)
         self.longest = 8
@@ -83,6 +84,12 @@ class Lexicon:
             if len(initials) >= _INITIALS:
                 found.setdefault(initials, []).append(word)
         return found
+
+    @cached_property
+    def typed(self) -> list[tuple[str, str]]:
+        """How people begin to type the words of the glossary, in order, each with its word."""
+        words = {word for entry in self._entries for word in entry}
+        return sorted((form, word) for word in words for form in typed_forms(word))
 
     @cached_property
     def english(self) -> list[str]:

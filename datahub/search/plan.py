@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from datahub.search import analysis
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from datahub.search.clauses import Clauses
     from datahub.search.lexicon import Lexicon
@@ -57,7 +60,7 @@ class Planner:
         sounds: list[tuple[str, ...]] = []
         typos: list[str] = []
         parts, unknown = self._parts(asked, sounds, typos)
-        strong = [part for part in parts if not part.weak] or parts
+        strong = [part for part in parts if not part.weak] or ([] if unknown else parts)
         weak = [part for part in parts if part not in strong]
         words = [word for part in parts for word in part.words] + list(asked.quoted)
         asking = len(strong) + len(unknown)
@@ -133,7 +136,7 @@ class Planner:
     ) -> tuple[list[Part], list[str]]:
         parts: list[Part] = []
         doubtful: set[int] = set()
-        units = _merge_syllables(asked.units, self._known_letters)
+        units = _merge_syllables(asked.units, self._known_letters, self._is_spoken)
         alone = len(asked.text) == 1
         for at, unit in enumerate(units):
             if unit.single and not alone:
@@ -215,6 +218,9 @@ class Planner:
 
     def _known_letters(self, text: str) -> bool:
         return self._lexicon.knows(text) or self._clauses.known(text)
+
+    def _is_spoken(self, letters: str) -> bool:
+        return bool(self._spoken(letters)[0])
 
     def _letters(self, unit: Unit, sounds: list[tuple[str, ...]]) -> list[Part]:
         """Letters as a word, a code, pinyin in full or initials; else with a typo."""
@@ -305,28 +311,19 @@ class Planner:
         return clauses.best(queries, 0.1) if queries else None
 
 
-def _merge_syllables(units: Sequence[Unit], known: Any) -> list[Unit]:
+def _merge_syllables(
+    units: Sequence[Unit], known: Callable[[str], bool], spoken: Callable[[str], bool]
+) -> list[Unit]:
     """Join single syllables that stand apart, as in `kong qi zhi liang`."""
-    import msgspec
-
     found: list[Unit] = []
-    row: list[Unit] = []
-
-    def end() -> None:
-        if len(row) > 1:
-            joined = "".join(unit.text for unit in row)
-            found.append(msgspec.structs.replace(row[0], text=joined, weak=False))
+    for syllables, row in groupby(units, lambda u: not u.han and analysis.is_syllable(u.text)):
+        members = list(row)
+        joined = "".join(unit.text for unit in members)
+        unknown = not all(known(unit.text) for unit in members)
+        if syllables and len(members) > 1 and (unknown or spoken(joined)):
+            found.append(msgspec.structs.replace(members[0], text=joined, weak=False))
         else:
-            found.extend(row)
-        row.clear()
-
-    for unit in units:
-        if not unit.han and analysis.is_syllable(unit.text) and not known(unit.text):
-            row.append(unit)
-        else:
-            end()
-            found.append(unit)
-    end()
+            found += members
     return found
 
 

@@ -84,7 +84,7 @@ def tantivy_schema() -> Any:
     builder.add_text_field(
         "name", stored=True, fast=True, tokenizer_name="raw", index_option="basic"
     )
-    for name in ("exact", "suggest", LISTED, *FACETS):
+    for name in ("exact", "suggest", "force", LISTED, *FACETS):
         fast = name in FACETS
         builder.add_text_field(name, fast=fast, tokenizer_name="raw", index_option="basic")
     builder.add_text_field("order", fast=True, tokenizer_name="raw", index_option="basic")
@@ -108,11 +108,6 @@ def squeezed(text: str) -> str:
     return _PUNCTUATION.sub("", analysis.fold(text))
 
 
-def is_listed(source: Source) -> bool:
-    """Tell whether lists show a record by default: not withdrawn, and documents in force."""
-    return source.dataset.status in ("active", "deprecated") and source.validity in IN_FORCE
-
-
 def document(source: Source, context: Context) -> Any:
     """Record as a document of the index."""
     import tantivy
@@ -120,7 +115,8 @@ def document(source: Source, context: Context) -> Any:
     texts = Texts.of(source, context)
     found = tantivy.Document()
     found.add_text("name", source.dataset.name)
-    found.add_text(LISTED, "y" if is_listed(source) else "n")
+    found.add_text(LISTED, "y" if source.listed else "n")
+    found.add_text("force", "y" if source.validity in IN_FORCE else "n")
     found.add_text("order", texts.title[:80])
     for name, values in facets(source, context).items():
         for value in values:
@@ -129,7 +125,7 @@ def document(source: Source, context: Context) -> Any:
     _add_numbers(found, source)
     for term in texts.exact:
         found.add_text("exact", term)
-    if is_listed(source):
+    if source.listed:
         for term in _suggestions(texts):
             found.add_text("suggest", term)
     return found
@@ -162,7 +158,8 @@ class Texts(Struct, frozen=True):
         for resource, table in zip(resources, tables, strict=True):
             keys += _strings(resource, "title", "name") + _strings(table, "title", "title_en")
         regions = [str(context.regions.get(source.region, {}).get("title", ""))]
-        exact = [item.name, item.title, title, *english, source.code, source.code.split("/")[0]]
+        exact = [item.name, item.title, title, *english, *source.former]
+        exact += [source.code, source.code.split("/")[0]]
         body = _strings(package, "description", "description_en")
         body += [*_strings(item.record, "spatial", "source_dept", "provider", "source_system")]
         return Texts(

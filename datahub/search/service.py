@@ -10,7 +10,7 @@ from datahub.model import Dataset, Struct
 from datahub.search import filters as narrowing
 from datahub.search import nearest, schema, suggestions
 from datahub.search.clauses import Clauses
-from datahub.search.follow import Follower
+from datahub.search.follow import Follower, context_of
 from datahub.search.lexicon import Lexicon
 from datahub.search.marking import Marker, Piece
 from datahub.search.parse import Asked, clean, parse
@@ -20,6 +20,8 @@ from datahub.store import records, sources
 from datahub.store.records import Filter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from datahub.search.filters import Count
     from datahub.search.index import Reader
     from datahub.search.suggestions import Suggestion
@@ -34,6 +36,7 @@ SORTS = {
 }
 """Orders of results; `updated` is of the data, `modified` of the record."""
 DEEPEST = 10_000
+_PATIENCE = 3.0  # seconds that a web process waits for a first index before it begins
 
 
 class Hit(Struct, frozen=True):
@@ -63,6 +66,7 @@ class _State:
         self.sequence, self.context, self.lexicon = reader.sequence, reader.context, lexicon
         self.clauses = Clauses(self.searcher)
         self.planner = Planner(self.clauses, lexicon)
+        self.titles = narrowing.titles(reader.context)
         self.counted = lru_cache(maxsize=256)(self._counted)
 
     def _counted(
@@ -95,8 +99,9 @@ class Search:
         self._state: _State | None = None
 
     def start(self) -> None:
-        """Begin to follow the catalog."""
+        """Begin to follow the catalog; wait a little for the index of a small one."""
         self.follower.start()
+        self.follower.wait(0, _PATIENCE)
 
     def close(self) -> None:
         """Stop following."""
@@ -105,7 +110,7 @@ class Search:
     def find(
         self,
         text: str,
-        filters: dict[str, tuple[str, ...]] | None = None,
+        filters: Mapping[str, tuple[str, ...]] | None = None,
         *,
         sort: str = "relevance",
         limit: int = 20,
@@ -145,12 +150,20 @@ class Search:
         typed = clean(text)
         if state is None or not typed:
             return []
-        found = suggestions.starting(state.searcher, state.context, typed, limit)
+        found = suggestions.starting(state.searcher, state.lexicon.typed, typed, limit)
         if not found and len(typed) > 1:
             hits = self.find(typed, limit=limit).hits
             titles = dict.fromkeys(schema.plain_title(hit.dataset.title) for hit in hits)
             found = [suggestions.Suggestion(text=title, kind="title") for title in titles]
         return found
+
+    def titles(self) -> dict[str, dict[str, str]]:
+        """Titles of the codes that filters take."""
+        state = self._current()
+        if state is not None:
+            return state.titles
+        with self._catalog.read() as db:
+            return narrowing.titles(context_of(db))
 
     def _current(self) -> _State | None:
         reader = self.follower.reader
@@ -189,7 +202,7 @@ class Search:
 
     def _nothing(self, state: _State, asked: Asked, *, log: bool) -> Result:
         """Answer that nothing was found, with what to try instead."""
-        if log and asked.text:
+        if log and len(schema.squeezed(asked.text)) > 1:
             self.unanswered.add(asked.text)
         terms = nearest.terms(state.clauses, state.lexicon, asked)
         with self._catalog.read() as db:
@@ -200,7 +213,7 @@ class Search:
         return Result(total=0, hits=(), facets={}, nearest=tuple(tries))
 
     def _without_index(
-        self, text: str, chosen: dict[str, tuple[str, ...]], *, limit: int, offset: int
+        self, text: str, chosen: Mapping[str, tuple[str, ...]], *, limit: int, offset: int
     ) -> Result:
         """Answer from the catalog itself while there is no index yet: words as they stand."""
 

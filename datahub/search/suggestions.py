@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Any
 
 from datahub.model import Struct
-from datahub.search.schema import squeezed, typed_forms
+from datahub.search.schema import squeezed
 
 if TYPE_CHECKING:
-    from datahub.search.schema import Context
+    from collections.abc import Sequence
 
 _SEEN = 400
 _LONGEST = 40
@@ -21,16 +22,18 @@ class Suggestion(Struct, frozen=True):
     kind: str
 
 
-def starting(searcher: Any, context: Context, typed: str, limit: int) -> list[Suggestion]:
+def starting(
+    searcher: Any, terms: Sequence[tuple[str, str]], typed: str, limit: int
+) -> list[Suggestion]:
     """What begins so, the shortest way to complete it and the most frequent first."""
     prefix = squeezed(typed)[:_LONGEST]
     if not prefix:
         return []
     ranked: dict[str, tuple[tuple[float, str], str]] = {}
-    for words in context.entries:
-        for word in words:
-            if any(form.startswith(prefix) for form in typed_forms(word)):
-                ranked[word] = ((0.5 * len(word), word), "term")
+    for form, word in terms[bisect_left(terms, (prefix, "")) :]:
+        if not form.startswith(prefix):
+            break
+        ranked[word] = ((0.5 * len(word), word), "term")
     for term, count in searcher.terms_with_prefix("suggest", prefix, limit=_SEEN):
         form, shown, kind = term.split("\x1f")
         rank = (len(form) - len(prefix)) / (1 + min(count, 50)) + 0.5 * len(shown)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from datahub.model import Dataset, Json, Openness, Struct
 from datahub.store import records
-from datahub.store.tables import datasets, publishers, terms
+from datahub.store.tables import aliases, datasets, publishers, terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +28,8 @@ class Source(Struct, frozen=True):
     update_cycle: str
     grade: str
     validity: str
+    listed: bool  # lists show it unasked: not withdrawn, and in force if a document
+    former: tuple[str, ...] = ()  # names and codes that it had before
     demand: int = 0  # of its users; 0 while usage is not counted
 
 
@@ -42,6 +44,9 @@ def sources(db: Db, names: Iterable[str] | None = None) -> Iterator[Source]:
 
 
 def _sources(db: Db, tests: list[sa.ColumnElement[bool]]) -> Iterator[Source]:
+    former: dict[str, list[str]] = {}
+    for alias, name in db.execute(sa.select(aliases.c.alias, aliases.c.dataset)):
+        former.setdefault(name, []).append(alias)
     query = _joined().where(datasets.c.retired.is_(False), *tests)
     rows = db.execution_options(yield_per=_BATCH).execute(query)
     for row in rows:
@@ -52,6 +57,8 @@ def _sources(db: Db, tests: list[sa.ColumnElement[bool]]) -> Iterator[Source]:
             update_cycle=row.update_cycle,
             grade=row.grade,
             validity=row.validity,
+            listed=row.listed,
+            former=tuple(former.get(row.name, ())),
             demand=int(getattr(row, "demand", 0) or 0),
         )
 
