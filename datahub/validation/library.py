@@ -159,6 +159,23 @@ def _table(
     )
 
 
+def detected(source: Any, base: Path, *, encoding: str = "") -> Table:
+    """Find out how a source is read without knowing its columns; copies go to `base`.
+
+    Raises:
+        FileError: it cannot be read as a table.
+
+    """
+    base.mkdir()
+    path, name = _on_disk(source, base)
+    probe = Probe(
+        path=str(path), name=name, bytes=path.stat().st_size, sha256=_digest(path),
+        schema={"fields": []}, copy=str(base / "copy.csv"), charset=encoding,
+        line_bytes=_LINE_BYTES, unpacked_bytes=_UNPACKED_BYTES,
+    )  # fmt: skip
+    return sniff(probe)
+
+
 def _on_disk(source: Any, base: Path) -> tuple[Path, str]:
     if isinstance(source, (str, Path)):
         return Path(source).absolute(), Path(source).name
