@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import typer
 
-from datahub.cli import check, glossary, operate, publish, read
+from datahub.cli import catalog, check, dataset, glossary, operate, publish, read, schema
 from datahub.errors import (
     CatalogError,
     DatahubError,
@@ -32,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (publish, read, check, operate, glossary):
+for module in (publish, read, check, operate, dataset, glossary, catalog, schema):
     module.add_to(app)
 
 
@@ -52,10 +53,16 @@ def main() -> None:
         app()
     except DatahubError as error:
         if "--json" in sys.argv:
-            told = {"code": error.code, "detail": error.text_en, "detail_zh": error.text_zh}
+            told: dict[str, Any] = {
+                "code": error.code, "detail": error.text_en, "detail_zh": error.text_zh
+            }  # fmt: skip
+            told |= {k: error.facts[k] for k in ("place", "rule", "problems") if k in error.facts}
             print(json.dumps({"error": told}, ensure_ascii=False))
         else:
             print(f"✗ {error.text_zh}\n  {error.text_en} [{error.code}]", file=sys.stderr)
+            for problem in error.facts.get("problems", ()):
+                place = problem.get("place", problem.get("field", ""))
+                print(f"  · {place}：{problem['zh']} [{problem['rule']}]", file=sys.stderr)
         sys.exit(exit_code(error))
     except (FileNotFoundError, FileExistsError, PermissionError, NotADirectoryError,
             IsADirectoryError) as error:  # fmt: skip

@@ -23,7 +23,7 @@ from datahub.logs import configure
 from datahub.search.service import Search
 from datahub.serve.files import EXPOSED
 from datahub.serve.rows import Engine
-from datahub.store import Store, open_store
+from datahub.store import Store, aliases, open_store
 from datahub.web import access, health, outputs, problems
 from datahub.web.api import (
     glossary,
@@ -78,7 +78,7 @@ def create_app(store: Store | None = None) -> Litestar:
         openapi_config=_openapi(),
         middleware=[metrics.middleware],
         request_max_body_size=1 << 20,
-        on_startup=[access.check_routes, searching.start],
+        on_startup=[access.check_routes, lambda: aliases.sweep(opened), searching.start],
         on_shutdown=[searching.close, engine.close, opened.close],
         logging_config=None,
     )

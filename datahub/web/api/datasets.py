@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 import msgspec
@@ -24,7 +24,15 @@ from datahub.pipeline import withdraw_release
 from datahub.search.service import Search
 from datahub.serve import filters as grammar
 from datahub.serve import rows as reading
-from datahub.store import Store, records, releases, submissions
+from datahub.store import (
+    Store,
+    aliases,
+    lifecycle,
+    milestones,
+    records,
+    releases,
+    submissions,
+)
 from datahub.web.access import Permission, person_of
 from datahub.web.api.views import (
     DatasetDetail,
@@ -43,10 +51,12 @@ Text = Annotated[
     str | None, QueryParameter(description="words in title, abstract, fields", max_length=200)
 ]
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="datasets a page")]
+StatusName = Literal["active", "deprecated", "withdrawn", "tombstone", "all"]
+ValidityName = Literal["in_force", "amended", "expired", "repealed", "all"]
 Offset = Annotated[int, QueryParameter(ge=0, le=10_000_000)]
 _PUBLIC = {"permission": Permission.CATALOG_READ}
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
-_LISTING = ("q", "publisher", "theme", "openness", "limit", "offset")
+_LISTING = ("q", "publisher", "theme", "openness", "status", "validity", "limit", "offset")
 _RESERVED = ("limit", "cursor", "version")
 
 
@@ -63,10 +73,14 @@ def list_datasets(
     publisher: Annotated[str | None, QueryParameter(description="publisher id")] = None,
     theme: Annotated[str | None, QueryParameter(description="theme code")] = None,
     openness: Annotated[Openness | None, QueryParameter(description="开放类型")] = None,
+    status: Annotated[StatusName | None, QueryParameter(description="else what is served")] = None,
+    validity: Annotated[ValidityName | None, QueryParameter(description="else in force")] = None,
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> DatasetList:
     """Datasets by title, narrowed by publisher, theme, openness and text.
+
+    Unasked, only active and deprecated ones, and of documents those in force (现行有效).
 
     With a text, those that answer it best come first, and each of its words is found in all of
     them; `/api/v1/search` has facets, highlights and more filters.
@@ -74,12 +88,15 @@ def list_datasets(
     check_names(request, _LISTING)
     if q and q.strip():
         given = {"publisher": publisher, "theme": theme, "openness": openness}
+        given |= {"status": status, "validity": validity}
         filters = {name: (str(value),) for name, value in given.items() if value}
         searching: Search = request.app.state.search
         result = searching.find(q, filters, limit=limit, offset=offset, every_group=True)
         data = [dataset_view(hit.dataset) for hit in result.hits]
         return DatasetList(total=result.total, limit=limit, offset=offset, data=data)
-    chosen = records.Filter(publisher=publisher, theme=theme, openness=openness)
+    chosen = records.Filter(
+        publisher=publisher, theme=theme, openness=openness, status=status, validity=validity
+    )
     with store_of(request).catalog.read() as db:
         total, found = records.list_datasets(db, chosen, limit=limit, offset=offset)
     return DatasetList(
@@ -88,12 +105,19 @@ def list_datasets(
 
 
 @get("/{dataset:str}", opt=_PUBLIC, sync_to_thread=True, summary="A dataset's record")
-def get_dataset(request: Request[Any, Any, Any], dataset: FromPath[str]) -> DatasetDetail:
-    """The whole catalog record with its resources."""
+def get_dataset(request: Request[Any, Any, Any], dataset: FromPath[str]) -> Response[DatasetDetail]:
+    """The whole catalog record with its resources; ETag names the record for If-Match."""
     with store_of(request).catalog.read() as db:
         found = records.get_dataset(db, dataset)
-        release = releases.get(db, dataset, None) if found.latest else None
-    return dataset_detail(found, release)
+        served = found.latest and found.status in records.LISTED
+        view = dataset_detail(
+            found,
+            releases.get(db, dataset, None) if served else None,
+            status=lifecycle.current(db, dataset),
+            milestones=milestones.of(db, dataset),
+            formerly=[name for name in aliases.names_of(db, dataset) if "/" not in name],
+        )
+    return Response(view, headers={"etag": f'"{found.digest}"'})
 
 
 @get("/{dataset:str}/releases", opt=_PUBLIC, sync_to_thread=True, summary="A dataset's releases")
@@ -101,7 +125,9 @@ def list_releases(request: Request[Any, Any, Any], dataset: FromPath[str]) -> li
     """Releases with their files, newest first; withdrawn ones as tombstones."""
     with store_of(request).catalog.read() as db:
         known = records.get_dataset(db, dataset)
-        return [release_view(item, known.latest) for item in releases.find(db, dataset)]
+        gone = known.status not in records.LISTED
+        found = releases.find(db, dataset)
+    return [release_view(item, known.latest, gone=gone) for item in found]
 
 
 @post(

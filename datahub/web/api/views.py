@@ -17,6 +17,7 @@ from datahub.model import (
     Struct,
     Submission,
 )
+from datahub.store.lifecycle import STATUSES_ZH, Status
 
 
 class ResourceView(Struct, frozen=True):
@@ -41,13 +42,38 @@ class DatasetView(Struct, frozen=True):
     keywords: list[str]
     sample: bool
     latest: int | None
-    modified: str
+    modified: str  # of the record
+    data_updated: str | None  # of the data: when the latest release came
+    status: str  # active, deprecated, withdrawn, tombstone
+    completeness: int  # of the record, 0 to 100
+    rows: int
+    cells: int  # 数据容量: rows × fields
+    code: str
+    region: str
+    update_cycle: str
+    grade: str
+    validity: str | None
     links: dict[str, str]
+
+
+class Notice(Struct, frozen=True):
+    """What a page must say above everything else of a dataset that is not simply active."""
+
+    status: str
+    status_zh: str
+    reason: str
+    at: str
+    successor: str | None
 
 
 class DatasetDetail(DatasetView, frozen=True):
     """A whole catalog record with its resources."""
 
+    digest: str  # of the record: what If-Match of a change names
+    created: str
+    notice: Notice | None
+    milestones: dict[str, str | None]  # catalogued, collected, shared, opened
+    formerly: list[str]
     record: Json
     licenses: list[Json]
     resources: list[ResourceView]
@@ -134,6 +160,9 @@ class WithdrawalBody(Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
+_SHOWN = ("code", "region", "update_cycle", "grade")
+
+
 def _short(dataset: Dataset) -> dict[str, Any]:
     package = dataset.package
     return {
@@ -147,6 +176,13 @@ def _short(dataset: Dataset) -> dict[str, Any]:
         "sample": bool(dataset.record.get("sample")),
         "latest": dataset.latest,
         "modified": dataset.modified,
+        "data_updated": dataset.data_updated or None,
+        "status": dataset.status,
+        "completeness": dataset.score,
+        "rows": dataset.rows,
+        "cells": dataset.cells,
+        **{name: str(dataset.record.get(name) or "") for name in _SHOWN},
+        "validity": dataset.record.get("validity"),
         "links": {
             "self": f"/api/v1/datasets/{dataset.name}",
             "page": f"/datasets/{dataset.name}",
@@ -160,10 +196,22 @@ def dataset_view(dataset: Dataset) -> DatasetView:
     return DatasetView(**_short(dataset))
 
 
-def dataset_detail(dataset: Dataset, release: Release | None) -> DatasetDetail:
+def dataset_detail(
+    dataset: Dataset,
+    release: Release | None,
+    *,
+    status: Status | None = None,
+    milestones: dict[str, str | None] | None = None,
+    formerly: list[str] | None = None,
+) -> DatasetDetail:
     """Catalog record with its resources as they are in the latest release."""
     return DatasetDetail(
         **_short(dataset),
+        digest=dataset.digest,
+        created=dataset.created,
+        notice=None if dataset.status == "active" or status is None else _notice(status),
+        milestones=milestones or {},
+        formerly=formerly or [],
         record=dataset.record,
         licenses=dataset.package.get("licenses", []),
         resources=[
@@ -176,6 +224,16 @@ def dataset_detail(dataset: Dataset, release: Release | None) -> DatasetDetail:
             )
             for resource in dataset.package["resources"]
         ],
+    )
+
+
+def _notice(status: Status) -> Notice:
+    return Notice(
+        status=status.status,
+        status_zh=STATUSES_ZH[status.status],
+        reason=status.reason,
+        at=status.at,
+        successor=status.successor,
     )
 
 
@@ -196,15 +254,17 @@ def _resource_links(dataset: str, resource: str, release: Release | None) -> dic
     return links
 
 
-def release_view(release: Release, latest: int | None) -> ReleaseView:
-    """Release with the addresses of its files; a tombstone has none."""
+def release_view(release: Release, latest: int | None, *, gone: bool = False) -> ReleaseView:
+    """Release with the addresses of its files; a tombstone, or a dataset gone, has none."""
     return ReleaseView(
         dataset=release.dataset,
         version=release.version,
         released=release.released,
         latest=release.version == latest,
         manifest_sha256=release.manifest_sha256,
-        files=[] if release.withdrawn else [file_view(release, file) for file in release.files],
+        files=[]
+        if release.withdrawn or gone
+        else [file_view(release, file) for file in release.files],
         withdrawn=release.withdrawn,
         reason=release.reason,
     )
