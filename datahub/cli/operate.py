@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from datahub import settings
 from datahub.cli import show
+from datahub.cli.catalog import print_plan
 from datahub.errors import ServiceUnavailable
 from datahub.guard.supervisor import Service, die_with_parent, supervise
 from datahub.guard.text import check_name
@@ -57,20 +59,9 @@ def register(
         found = run_register(store, folder, apply=not plan)
     store.close()
     if json:
-        show.as_json({name: getattr(found, name) for name in found.__struct_fields__})
+        show.as_json(msgspec.to_builtins(found))
         return
-    if found.empty:
-        show.out.print(f"没有要改的（{len(found.same)} 个数据集）· nothing to change", markup=False)
-        return
-    for sign, words, names in (
-        ("+", "新增 add", found.add), ("~", "修改 change", found.change),
-        ("-", "下架 retire", found.retire),
-    ):  # fmt: skip
-        for name in names:
-            show.out.print(f"  {sign} {words} {name}", markup=False)
-    if found.vocabularies:
-        show.out.print("  ~ 发布机构、地区、领域或许可 · publishers, regions, themes or licences")
-    show.out.print("以上只是计划 · a plan only" if plan else "✓ 已登记 · registered")
+    print_plan(found, applied=not plan)
 
 
 def serve(

@@ -173,7 +173,7 @@ class _Reading:
 
     def _leaves(self, dataset: Dataset) -> bool:
         """Whether a dataset of this catalog is no longer in the folder."""
-        return dataset.record.get("catalog") == self.catalog["name"]
+        return bool(dataset.record.get("catalog") == self.catalog["name"])
 
     def _renamed(self) -> set[str]:
         """Names that datasets of the folder had before."""
