@@ -65,9 +65,9 @@ def validate(
     """按表结构校验文件，不需要服务 · Validate files against a schema, no server needed."""
     if errors is not None and (errors.suffix not in (".csv", ".xlsx") or errors.is_dir()):
         raise typer.BadParameter("--errors 应以 .csv 或 .xlsx 结尾 · a .csv or .xlsx file")
-    descriptor = _read_schema(_schema_file(schema))
+    descriptor = read_schema(_schema_file(schema))
     with tempfile.TemporaryDirectory() as temporary, show.busy("识别文件…") as say:
-        child = _Child(Path(temporary))
+        child = Child(Path(temporary))
         tables = []
         for file, name in zip(files, _names(files), strict=True):
             say(f"识别 {name}（{show.human(file.stat().st_size)}）…")
@@ -86,7 +86,7 @@ def validate(
         raise typer.Exit(1)
 
 
-def _related(child: _Child, text: str) -> Json:
+def _related(child: Child, text: str) -> Json:
     """Table that foreign keys refer to, of "NAME=FILE,SCHEMA"."""
     name, _, rest = text.partition("=")
     file, _, schema = rest.rpartition(",")
@@ -95,7 +95,7 @@ def _related(child: _Child, text: str) -> Json:
     path = Path(file)
     if not path.is_file():
         raise typer.BadParameter(f"--related {text}：没有文件 {file} · there is no such file")
-    descriptor = _read_schema(_schema_file(schema))
+    descriptor = read_schema(_schema_file(schema))
     table = child.detect(path, path.name, descriptor, "")
     return {"name": name, "schema": descriptor, "tables": [table]}
 
@@ -123,17 +123,17 @@ def _schema_file(text: str) -> Path:
     raise typer.BadParameter(f"--schema：没有文件 {path} 或 {named} · no such file")
 
 
-def _read_schema(file: Path) -> Json:
+def read_schema(file: Path) -> Json:
     """Read a table schema and see that every value could be judged by it.
 
     Raises:
         CatalogError: it has a mistake.
 
     """
-    from datahub.stages.register import read_schema
+    from datahub.stages.register import read_schema as read_json
     from datahub.validation.metadata import check_schema
 
-    found = _read_yaml(file) if file.suffix in _YAML else read_schema(file)
+    found = _read_yaml(file) if file.suffix in _YAML else read_json(file)
     fields = found.get("fields") if isinstance(found, dict) else None
     if not isinstance(fields, list) or not all(map(_is_field, fields or [None])):
         raise CatalogError(
@@ -166,7 +166,7 @@ def _read_yaml(file: Path) -> Any:
 # The children that read the files -----------------------------------------------------------
 
 
-class _Child:
+class Child:
     """Runs the stages' own functions in children with limits; their files stay in one folder."""
 
     def __init__(self, folder: Path) -> None:
@@ -194,7 +194,7 @@ class _Child:
             "unpacked_bytes": self._settings.unpacked_bytes,
         }  # fmt: skip
         try:
-            return self._run("datahub.validation.sniff:sniff", probe, Table)
+            return self.run("datahub.validation.sniff:sniff", probe, Table)
         except FileError as error:  # a parser that failed does not know whose file it read
             raise from_code(error.code, error.facts | _file_of(error, name)) from None
 
@@ -207,7 +207,7 @@ class _Child:
             "errors_kept": self._settings.errors_kept,
             "related": related,
         }
-        return self._run("datahub.validation.judge:judge", job, dict[str, Any])
+        return self.run("datahub.validation.judge:judge", job, dict[str, Any])
 
     def save_errors(self, target: Path) -> None:
         """Save the list of all errors as CSV or workbook, as the name says."""
@@ -215,10 +215,11 @@ class _Child:
         if target.suffix == ".xlsx":
             found = self._errors.with_suffix(".xlsx")
             listing = {"csv": str(self._errors), "xlsx": str(found)}
-            self._run("datahub.validation.errors_xlsx:build", listing, int)
+            self.run("datahub.validation.errors_xlsx:build", listing, int)
         shutil.copyfile(found, target)
 
-    def _run(self, target: str, argument: Json, returns: type[T]) -> T:
+    def run(self, target: str, argument: Json, returns: type[T]) -> T:
+        """Call a function in a child with the limits of this machine's settings."""
         return run(target, argument, returns=returns, limits=self._limits, folder=self._folder)
 
 

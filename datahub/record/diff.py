@@ -27,7 +27,7 @@ _DEFAULTS: Json = {
 }  # fmt: skip
 _LOWER = ("minimum", "exclusiveMinimum", "minLength")
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength")
-_WORDS = ("title", "title_en", "description", "description_en", "example", "rdfType")
+WORDS = ("title", "title_en", "description", "description_en", "example", "rdfType")
 
 
 class Change(Struct, frozen=True):
@@ -45,6 +45,12 @@ class Change(Struct, frozen=True):
     def compatible(self) -> bool:
         """Whether nobody has to do anything."""
         return not self.breaks
+
+
+def _change(
+    field: str, what: str, before: Any, after: Any, breaks: tuple[Who, ...], zh: str, en: str
+) -> Change:
+    return Change(field=field, what=what, before=before, after=after, breaks=breaks, zh=zh, en=en)
 
 
 def compare(before: Json, after: Json) -> list[Change]:
@@ -77,12 +83,12 @@ def _fields(before: Json, after: Json) -> Iterator[Change]:
             come.remove(other)
             zh = f"字段“{name}”改名为“{other}”，按旧名取数和报送都会出错"
             en = f"'{name}' is called '{other}' now: whoever uses the old name fails"
-            yield Change(name, "renamed", name, other, BOTH, zh, en)
+            yield _change(name, "renamed", name, other, BOTH, zh, en)
             yield from _field(other, old[name], new[other])
     for name in gone:
         zh = "字段没有了，用它的程序会出错，带这一列的文件也通不过"
         en = "the field is gone: programs that use it and files that have it fail"
-        yield Change(name, "removed", _shown(old[name]), None, BOTH, zh, en)
+        yield _change(name, "removed", _shown(old[name]), None, BOTH, zh, en)
     for name in come:
         yield _added(name, new[name])
     for name in old:
@@ -117,10 +123,10 @@ def _added(name: str, field: Json) -> Change:
     if (field.get("constraints") or {}).get("required") is True:
         zh = "新字段必填，按旧结构做的文件会通不过；可先设为选填"
         en = "the new field is required: files made for the old schema fail; make it optional first"
-        return Change(name, "added", None, _shown(field), SUBMITTERS, zh, en)
+        return _change(name, "added", None, _shown(field), SUBMITTERS, zh, en)
     zh = "新增选填字段，已有的用法不受影响；报送文件的表头须加上这一列"
     en = "a new optional field: what reads the others goes on; headers need the column"
-    return Change(name, "added", None, _shown(field), (), zh, en)
+    return _change(name, "added", None, _shown(field), (), zh, en)
 
 
 def _order(old: Sequence[str], new: Sequence[str], after: Json) -> Iterator[Change]:
@@ -131,7 +137,7 @@ def _order(old: Sequence[str], new: Sequence[str], after: Json) -> Iterator[Chan
     en = "the fields have another order: " + (
         "files in the old one fail" if exact else "any order of columns is taken"
     )
-    yield Change("", "order", list(old), list(new), SUBMITTERS if exact else (), zh, en)
+    yield _change("", "order", list(old), list(new), SUBMITTERS if exact else (), zh, en)
 
 
 def _field(name: str, old: Json, new: Json) -> Iterator[Change]:
@@ -139,7 +145,7 @@ def _field(name: str, old: Json, new: Json) -> Iterator[Change]:
     if kinds[0] != kinds[1]:
         zh = f"类型由 {kinds[0]} 改为 {kinds[1]}，读数据的程序和旧文件都可能出错"
         en = f"the type changes from {kinds[0]} to {kinds[1]}: programs and old files may fail"
-        yield Change(name, "type", *kinds, BOTH, zh, en)
+        yield _change(name, "type", kinds[0], kinds[1], BOTH, zh, en)
     for key in _READING:
         ends = old.get(key, _DEFAULTS.get(key)), new.get(key, _DEFAULTS.get(key))
         if ends[0] != ends[1]:
@@ -147,16 +153,16 @@ def _field(name: str, old: Json, new: Json) -> Iterator[Change]:
                 f"{key} 变了，同样的文字会读成别的值",
                 f"{key} changes: texts are read otherwise",
             )
-            yield Change(name, key, *ends, BOTH, zh, en)
+            yield _change(name, key, ends[0], ends[1], BOTH, zh, en)
     if old.get("unit") != new.get("unit"):
         zh, en = "计量单位变了，同样的数字意思不同", "the unit changes: numbers mean something else"
-        yield Change(name, "unit", old.get("unit"), new.get("unit"), BOTH, zh, en)
+        yield _change(name, "unit", old.get("unit"), new.get("unit"), BOTH, zh, en)
     yield from _limits(name, old.get("constraints") or {}, new.get("constraints") or {})
     yield from _check(name, old.get("datahub:check"), new.get("datahub:check"))
-    for key in _WORDS:
+    for key in WORDS:
         if old.get(key) != new.get(key):
             zh, en = f"{key} 的文字变了，不影响数据", f"{key} is worded differently"
-            yield Change(name, key, old.get(key), new.get(key), (), zh, en)
+            yield _change(name, key, old.get(key), new.get(key), (), zh, en)
 
 
 def _check(name: str, old: Any, new: Any) -> Iterator[Change]:
@@ -164,10 +170,10 @@ def _check(name: str, old: Any, new: Any) -> Iterator[Change]:
         return
     if new is None:
         zh, en = "不再检查校验位", "the check digit is not checked any more"
-        yield Change(name, "datahub:check", old, new, (), zh, en)
+        yield _change(name, "datahub:check", old, new, (), zh, en)
     else:
         zh, en = f"增加校验位检查（{new}）", f"check digits are checked now ({new})"
-        yield Change(name, "datahub:check", old, new, SUBMITTERS, zh, en)
+        yield _change(name, "datahub:check", old, new, SUBMITTERS, zh, en)
 
 
 # Constraints --------------------------------------------------------------------------------
@@ -179,7 +185,7 @@ def _limits(name: str, old: Json, new: Json) -> Iterator[Change]:
         if before == after or (not before and not after and key in ("required", "unique")):
             continue
         narrower, zh, en = _narrower(key, before, after)
-        yield Change(name, key, before, after, SUBMITTERS if narrower else (), zh, en)
+        yield _change(name, key, before, after, SUBMITTERS if narrower else (), zh, en)
 
 
 def _narrower(key: str, before: Any, after: Any) -> tuple[bool, str, str]:
@@ -234,26 +240,33 @@ def _listed(value: Any) -> list[Any]:
     return [value] if isinstance(value, str) else list(value or ())
 
 
+def _bare(item: Any) -> Any:
+    """A key or rule without what people call it."""
+    if not isinstance(item, dict):
+        return item
+    return {name: value for name, value in item.items() if name not in WORDS}
+
+
 def _keys(before: Json, after: Json) -> Iterator[Change]:
     old, new = _listed(before.get("primaryKey")), _listed(after.get("primaryKey"))
     if old != new:
         zh = "主键变了，按主键关联和更新的程序要改，旧文件也可能有重复"
         en = "the primary key changes: joins and updates by it, and old files, may fail"
-        yield Change("", "primaryKey", old, new, BOTH, zh, en)
+        yield _change("", "primaryKey", old, new, BOTH, zh, en)
     yield from _added_or_gone(before, after, "uniqueKeys", "唯一键", "unique key")
     yield from _added_or_gone(before, after, "foreignKeys", "外键", "foreign key")
     yield from _added_or_gone(before, after, "datahub:rules", "规则", "rule")
 
 
 def _added_or_gone(before: Json, after: Json, key: str, zh: str, en: str) -> Iterator[Change]:
-    old, new = _listed(before.get(key)), _listed(after.get(key))
+    old, new = ([_bare(item) for item in _listed(s.get(key))] for s in (before, after))
     for item in new:
         if item not in old:
             told = f"新加或改了{zh}，原来合格的文件可能通不过"
-            yield Change("", key, None, item, SUBMITTERS, told, f"a new {en}: files may fail")
+            yield _change("", key, None, item, SUBMITTERS, told, f"a new {en}: files may fail")
     for item in old:
         if item not in new:
-            yield Change("", key, item, None, (), f"原来的{zh}不再有", f"a {en} is gone")
+            yield _change("", key, item, None, (), f"原来的{zh}不再有", f"a {en} is gone")
 
 
 def _whole(before: Json, after: Json) -> Iterator[Change]:
@@ -261,14 +274,16 @@ def _whole(before: Json, after: Json) -> Iterator[Change]:
     if missing[0] != missing[1]:
         zh = "表示没有值的文字变了，同样的单元格会读成别的"
         en = "other texts mean 'no value': the same cells are read otherwise"
-        yield Change("", "missingValues", *missing, BOTH, zh, en)
+        yield _change("", "missingValues", missing[0], missing[1], BOTH, zh, en)
     match = [s.get("fieldsMatch", "exact") for s in (before, after)]
     if match[0] != match[1]:
         strict = match[1] in ("exact", ["exact"])
         zh = "表头须与字段完全一致" if strict else "表头与字段的对应方式变了"
         who = SUBMITTERS if strict else ()
-        yield Change("", "fieldsMatch", *match, who, zh, "headers are matched otherwise")
+        yield _change(
+            "", "fieldsMatch", match[0], match[1], who, zh, "headers are matched otherwise"
+        )
     for key in ("title", "title_en", "description", "description_en"):
         if before.get(key) != after.get(key):
             zh, en = f"表的 {key} 变了，不影响数据", f"{key} of the table is worded differently"
-            yield Change("", key, before.get(key), after.get(key), (), zh, en)
+            yield _change("", key, before.get(key), after.get(key), (), zh, en)

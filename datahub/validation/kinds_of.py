@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _CODE = re.compile(
     r"编号|编码|代码|号码|文号|证号|文书号|登记号|许可证|身份证|电话|手机|传真|邮编|邮政编码|条码|批号|"
-    r"账号|帐号|卡号|车牌|区划|统一标识|(?:^|_)(?:code|uscc|phone|tel|fax|zip|postcode|mobile)s?$",
+    r"账号|帐号|卡号|车牌|区划|统一标识|标识码|"
+    r"(?:^|_)(?:code|uscc|phone|tel|fax|zip|postcode|mobile|region)s?$",
     re.IGNORECASE,
 )
 _SEQUENCE = re.compile(r"^(序号|行号|no|seq|序)\.?$", re.IGNORECASE)
@@ -205,6 +206,8 @@ def enum_of(column: Column, kind: Kind, tokens: set[str]) -> list[str]:
     few = 1 < len(found) <= _ENUM_MOST and max(map(len, found), default=0) <= _ENUM_WIDE
     often = sum(found.values()) >= max(_ENUM_ROWS, _ENUM_TIMES * len(found))
     if not (few and often) or _WORDS.search(label) or _CODE.search(label) or kind.why:
+        return []
+    if "digits" in column.kinds:  # a code: its pattern says more
         return []
     return [text for text, _ in found.most_common()]
 
