@@ -22,10 +22,12 @@ _MARKS = {"I06": "⚠", "I08": "⚠", "I10": "↓"}
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    schema_app.command(epilog="例：datahub schema infer 学校名单.xlsx --out schemas/schools.json"
-                       " · datahub schema infer 空气.csv --bounds --json")(infer)  # fmt: skip
-    schema_app.command(epilog="例：datahub schema diff 旧.json 新.json"
-        typer.Argument(help="CSV、XLSX 等文件 · a file with a header", exists=True, dir_okay=False),
+    infers = "例：datahub schema infer 学校名单.xlsx --out schools.json"
+    compares = (
+        "例：datahub schema diff 旧.json 新.json · datahub schema diff schools/schools 新.json"
+    )
+    schema_app.command(epilog=f"{infers} · datahub schema infer 空气.csv --bounds --json")(infer)
+    schema_app.command(epilog=compares)(diff)
     app.add_typer(schema_app, name="schema")
 
 
@@ -104,9 +106,7 @@ def _tell(found: Any, out: Path | None) -> None:
     if found["valid"]:
         say(f"✓ 按此结构校验，{table['rows']:,} 行全部通过 · the file is valid by it")
     else:
-        say(
-            f"✗ 按此结构校验仍有 {found['totals']['errors']:,} 处错误，须先改文件 · the file has errors"
-        )
+        say(f"✗ 按此结构仍有 {found['totals']['errors']:,} 处错误，须先改文件 · errors in the file")
     if out is not None:
         say(f"已存为 {out} · saved")
 
