@@ -11,7 +11,7 @@ from datahub.clock import stamp
 from datahub.model import Json, Struct
 from datahub.serve.series import completeness
 from datahub.stages.describe import check_owner
-from datahub.store import Db, aliases, lifecycle, records, releases, totals
+from datahub.store import Db, Store, aliases, lifecycle, records, releases, totals
 from datahub.store.lifecycle import STATUSES_ZH, Status
 from datahub.store.milestones import STAGES, STAGES_ZH
 from datahub.web.access import Permission, person_of
@@ -175,7 +175,17 @@ def get_funnel(
 ) -> FunnelView:
     """Datasets catalogued → collected → shared → opened, over all chosen and per publisher."""
     check_names(request, ("publisher", "region", "theme"))
-    store = store_of(request)
+    return funnel_of(store_of(request), publisher=publisher, region=region, theme=theme)
+
+
+def funnel_of(
+    store: Store,
+    *,
+    publisher: str | None = None,
+    region: str | None = None,
+    theme: str | None = None,
+) -> FunnelView:
+    """The funnel of what is chosen; kept until the catalog's next change."""
     regions = None if region is None else regions_of(store, region)
 
     def make(db: Db) -> FunnelView:

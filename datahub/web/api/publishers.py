@@ -65,9 +65,7 @@ def list_publishers(
 ) -> list[PublisherView]:
     """Publishers by id with their region, supervising department and totals."""
     check_names(request, ("category", "region"))
-    found: list[PublisherView] = totals.kept(
-        store_of(request).catalog, ("publishers",), _publishers
-    )
+    found = known_publishers(store_of(request))
     if region is not None:
         wanted = regions_of(store_of(request), region)
         found = [item for item in found if item.region["code"] in wanted]
@@ -82,10 +80,23 @@ def list_publishers(
 def get_publisher(request: Request[Any, Any, Any], publisher: FromPath[str]) -> PublisherView:
     """One publisher."""
     check_names(request, ())
-    found: list[PublisherView] = totals.kept(
-        store_of(request).catalog, ("publishers",), _publishers
-    )
-    for item in found:
+    return one_publisher(store_of(request), publisher)
+
+
+def known_publishers(store: Store) -> list[PublisherView]:
+    """Every publisher with its totals, by id; kept until the catalog's next change."""
+    found: list[PublisherView] = totals.kept(store.catalog, ("publishers",), _publishers)
+    return found
+
+
+def one_publisher(store: Store, publisher: str) -> PublisherView:
+    """Return one publisher.
+
+    Raises:
+        PublisherUnknown: there is none of this id.
+
+    """
+    for item in known_publishers(store):
         if item.id == publisher:
             return item
     raise PublisherUnknown(publisher=publisher[:80])
@@ -133,7 +144,12 @@ def _publisher(
 def list_regions(request: Request[Any, Any, Any]) -> list[RegionView]:
     """Regions under those above them, each with its own totals and those of all below it."""
     check_names(request, ())
-    found: list[RegionView] = totals.kept(store_of(request).catalog, ("regions",), _regions)
+    return region_tree(store_of(request))
+
+
+def region_tree(store: Store) -> list[RegionView]:
+    """Regions as a tree with their totals; kept until the catalog's next change."""
+    found: list[RegionView] = totals.kept(store.catalog, ("regions",), _regions)
     return found
 
 
@@ -170,10 +186,13 @@ def get_totals(
     By month: what each month added, and the totals at its end.
     """
     check_names(request, ("by",))
+    return totals_of(store_of(request), kind)
+
+
+def totals_of(store: Store, kind: Kind) -> TotalsView:
+    """Totals by publisher, region, theme or month; kept until the catalog's next change."""
     made = _months if kind == "month" else _grouped
-    found: TotalsView = totals.kept(
-        store_of(request).catalog, ("totals", kind), lambda db: made(db, kind)
-    )
+    found: TotalsView = totals.kept(store.catalog, ("totals", kind), lambda db: made(db, kind))
     return found
 
 
