@@ -23,6 +23,7 @@ MODULES = (
     "sample_services",
     "sample_market",
     "sample_living",
+    "sample_lists",
     "sample_sites",
     "sample_affairs",
     "sample_terms",
