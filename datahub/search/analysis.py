@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 HAN = re.compile(r"[\u3400-\u9fff\U00020000-\U0003134f]+")
 RUN = re.compile(
@@ -23,6 +23,7 @@ GAP = "|"
 _PARTS = re.compile(r"[._/+-]+")
 _LONGEST = 60  # letters of a word; what is longer is no word
 _SHORT = 3
+_KEPT, _KEPT_LENGTH = 32_768, 32
 
 
 @cache
@@ -44,8 +45,12 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", text).casefold().translate(_simplified())
 
 
+@lru_cache(maxsize=16_384)
 def fold_each(text: str) -> str:
     """Fold character by character, so that positions in the text stay what they are."""
+    whole = fold(text)
+    if len(whole) == len(text):
+        return whole
     folded = (fold(char) for char in text)
     return "".join(new if len(new) == 1 else old for new, old in zip(folded, text, strict=True))
 
@@ -205,6 +210,25 @@ def read_pinyin(letters: str, most: int = 4) -> tuple[tuple[str, ...], ...]:
     return tuple(ways[-1][:most])
 
 
-def joined(tokens: Iterable[str]) -> str:
-    """Tokens as the text that the index's own tokenizer splits again."""
-    return " ".join(tokens)
+def _keeping(make: Callable[[str], list[str]]) -> Callable[[Iterable[str]], str]:
+    @lru_cache(maxsize=_KEPT)
+    def short(text: str) -> str:
+        return " ".join(make(text))
+
+    def all_of(texts: Iterable[str]) -> str:
+        return " ".join(
+            [short(text) if len(text) <= _KEPT_LENGTH else " ".join(make(text)) for text in texts]
+        )
+
+    return all_of
+
+
+all_words = _keeping(words)
+all_bigrams = _keeping(bigrams)
+all_characters = _keeping(characters)
+all_sounds = _keeping(sounds)
+all_spelled = _keeping(lambda text: sorted(spelled(text)))
+"""Terms of several texts as the text that the index's own tokenizer splits again.
+
+Short texts (keywords, titles of fields) are the same in very many records: they are kept.
+"""

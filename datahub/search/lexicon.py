@@ -72,6 +72,10 @@ class Lexicon:
         """Words of the lexicon that sound so."""
         return self._spelled.get("".join(syllables), [])
 
+    def prepare(self) -> None:
+        """Make the lists that are looked into only for pinyin, typos and suggestions."""
+        _ = self._spelled, self.typed, self.english
+
     @cached_property
     def _spelled(self) -> dict[str, list[str]]:
         found: dict[str, list[str]] = {}

@@ -34,8 +34,11 @@ class Marker:
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Places to be marked, in order, none overlapping."""
         folded = analysis.fold_each(text)
+        present = [word for word in self._words if word in folded]
+        if not present and not self._sounds:
+            return []
         taken = [False] * len(text)
-        for word in self._words:
+        for word in present:
             at = folded.find(word)
             while at >= 0:
                 taken[at : at + len(word)] = [True] * len(word)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from datahub.model import Json, Struct
@@ -225,23 +225,20 @@ def facets(source: Source, context: Context) -> dict[str, list[str]]:
 
 
 def _add_texts(found: Any, texts: Texts) -> None:
-    add, joined = found.add_text, analysis.joined
-    keys, rest = " | ".join(texts.keys), " | ".join((*texts.org, *texts.fields, *texts.body))
-    add("title", joined(analysis.words(texts.title)))
-    add("keys", joined(analysis.words(keys)))
-    add("org", joined(analysis.words(" | ".join(texts.org))))
-    add("fields", joined(analysis.words(" | ".join(texts.fields))))
-    add("body", joined(analysis.words(" | ".join(texts.body))))
-    add("title2", joined(analysis.bigrams(texts.title)))
-    add("keys2", joined(analysis.bigrams(keys)))
-    add("rest2", joined(analysis.bigrams(rest)))
-    add("title1", joined(analysis.characters(f"{texts.title} | {keys}")))
-    add("sound", joined(analysis.sounds(f"{texts.title} | {keys}")))
-    add("sound2", joined(analysis.sounds(" | ".join((*texts.org, *texts.fields)))))
-    spelled: set[str] = set()
-    for text in (texts.title, *texts.keys, *texts.org):
-        spelled |= analysis.spelled(text)
-    add("spell", joined(sorted(spelled)))
+    add, title = found.add_text, (texts.title,)
+    named, rest = (texts.title, *texts.keys), (*texts.org, *texts.fields, *texts.body)
+    add("title", analysis.all_words(title))
+    add("keys", analysis.all_words(texts.keys))
+    add("org", analysis.all_words(texts.org))
+    add("fields", analysis.all_words(texts.fields))
+    add("body", analysis.all_words(texts.body))
+    add("title2", analysis.all_bigrams(title))
+    add("keys2", analysis.all_bigrams(texts.keys))
+    add("rest2", analysis.all_bigrams(rest))
+    add("title1", analysis.all_characters(named))
+    add("sound", analysis.all_sounds(named))
+    add("sound2", analysis.all_sounds((*texts.org, *texts.fields)))
+    add("spell", analysis.all_spelled((*named, *texts.org)))
 
 
 def _add_numbers(found: Any, source: Source) -> None:
@@ -288,11 +285,12 @@ def _suggestions(texts: Texts) -> set[str]:
     return terms
 
 
-def typed_forms(shown: str) -> set[str]:
+@lru_cache(maxsize=32_768)
+def typed_forms(shown: str) -> frozenset[str]:
     """How people begin to type a text: itself, its pinyin in full, its initials."""
     forms = {squeezed(shown)[:40]}
     runs = [run for run, han in analysis.runs(analysis.fold(shown)) if han]
     if runs and len(runs[0]) > 1:
         spoken = [s for word in analysis.cut(runs[0]) for s in analysis.syllables(word)]
         forms |= {"".join(spoken)[:40], "".join(s[0] for s in spoken)[:40]}
-    return {form for form in forms if form}
+    return frozenset(form for form in forms if form)

@@ -95,7 +95,7 @@ class Search:
         self._catalog = store.catalog
         self.follower = Follower(store)
         self.unanswered = Unanswered(store)
-        self.follower.besides.append(self.unanswered.flush)
+        self.follower.besides += [self._prepare, self.unanswered.flush]
         self._state: _State | None = None
 
     def start(self) -> None:
@@ -175,6 +175,12 @@ class Search:
             lexicon = state.lexicon if state is not None and same else Lexicon(reader.context)
             self._state = state = _State(reader, lexicon)
         return state
+
+    def _prepare(self) -> None:
+        """Make ready what the first requests would wait for."""
+        state = self._current()
+        if state is not None:
+            state.lexicon.prepare()
 
     def _result(
         self,
