@@ -74,6 +74,7 @@ class Context(Struct, frozen=True):
     licenses: dict[str, Json]
     seq: int  # number of the last change
     at: str  # when it was; "" before the first one
+    since: str  # when the first change was
 
     @property
     def title(self) -> str:
@@ -118,6 +119,7 @@ def context(db: Db) -> Context:
         licenses={item["name"]: item for item in records.get_terms(db, "license")},
         seq=seq,
         at=at,
+        since=first_change(db),
     )
 
 

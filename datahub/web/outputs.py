@@ -244,7 +244,7 @@ def _feed(
         if _unchanged(request, tag):
             return Response(b"", status_code=304, headers=headers)
         found = listing.news(db, before=before, limit=_PAGE + 1, **narrowed)
-        context, first = listing.context(db), listing.first_change(db)
+        context = listing.context(db)
     feed = feeds.Feed(
         title=_feed_title(context, narrowed),
         updated=at,
@@ -252,7 +252,7 @@ def _feed(
         asked=asked,
         following=found[_PAGE - 1].seq if len(found) > _PAGE else None,
         home=base,
-        first=first,
+        first=context.since,
     )
     text = feeds.atom(feed) if kind == feeds.ATOM else msgspec.json.encode(feeds.json_feed(feed))
     return Response(text, headers=headers, media_type=kind)
@@ -306,9 +306,7 @@ def _counted(store: Store) -> tuple[int, int, str]:
 def robots_txt(request: Request[Any, Any, Any]) -> Response[str]:
     """Tell crawlers what they may read, and where the sitemap is."""
     headers = {"cache-control": "public, max-age=3600"}
-    return Response(
-        sitemap.robots(base_of(request)), media_type="text/plain", headers=headers
-    )
+    return Response(sitemap.robots(base_of(request)), media_type="text/plain", headers=headers)
 
 
 # Answering ---------------------------------------------------------------------------------

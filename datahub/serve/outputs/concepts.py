@@ -76,7 +76,6 @@ class Names:
         self.api = f"{base}/api/v1"
         self.document = f"{self.api}/catalog"
         self.catalog = f"{self.document}#catalog"
-        self.service = f"{self.document}#service"
         self.theme_scheme = f"{self.document}#themes"
 
     def of(self, kind: str, code: str) -> str:
@@ -249,6 +248,7 @@ def _places(context: Context, names: Names) -> Iterable[Node]:
                 "dct:identifier": text(code),  # GB/T 2260
                 "dct:isPartOf": ref(names.of("region", parent)) if parent else None,
                 "dcat:bbox": text(_polygon(box)) if box else None,
+                "dcat:centroid": text(_middle(box)) if box else None,
             }
         )
 
@@ -257,6 +257,11 @@ def _polygon(box: list[float]) -> str:
     west, south, east, north = box
     corners = ((west, south), (east, south), (east, north), (west, north), (west, south))
     return f"POLYGON(({', '.join(f'{x} {y}' for x, y in corners)}))"
+
+
+def _middle(box: list[float]) -> str:
+    west, south, east, north = box
+    return f"POINT({round((west + east) / 2, 6)} {round((south + north) / 2, 6)})"
 
 
 def _classes(names: Names) -> Iterable[Node]:

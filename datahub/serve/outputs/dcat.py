@@ -1,7 +1,9 @@
 """The catalog record in DCAT-AP 3: which property each field becomes (standards.md §3).
 
 Only what may be downloaded by everybody has a download address; a conditional dataset has
-distributions whose access address is the page that says on what conditions.
+distributions whose access address is the page that says on what conditions. The API is not told
+as a dcat:DataService: the published SHACL shapes name two shapes of it that they do not have, and
+a validator stops there.
 """
 
 from __future__ import annotations
@@ -41,8 +43,7 @@ def write_json_ld(items: Iterable[Listed], context: Context, base: str) -> Itera
     """Write the catalog as JSON-LD, dataset by dataset."""
     names, shared = Names(base), concepts.everything(context, base)
     nodes = (dataset(item, context, names) for item in items)
-    others = [service(context, names), *shared.values()]
-    return json_ld(catalog(context, names), {"dcat:dataset": nodes}, others)
+    return json_ld(catalog(context, names), {"dcat:dataset": nodes}, shared.values())
 
 
 def write_one(item: Listed, context: Context, base: str, *, form: str) -> Iterator[str]:
@@ -60,12 +61,10 @@ def write_one(item: Listed, context: Context, base: str, *, form: str) -> Iterat
 def _nodes(items: Iterable[Listed], context: Context, base: str) -> Iterator[Node]:
     names = Names(base)
     yield catalog(context, names)
-    yield service(context, names)
     yield from concepts.everything(context, base).values()
     for item in items:
         node = dataset(item, context, names)
-        whole = [ref(names.catalog)]
-        yield node | {"@reverse": node.get("@reverse", {}) | {"dcat:dataset": whole}}
+        yield node | {"@reverse": {"dcat:dataset": [ref(names.catalog)]}}
 
 
 # The catalog -------------------------------------------------------------------------------
@@ -86,7 +85,7 @@ def catalog(context: Context, names: Names) -> Node:
             "dct:publisher": _owner(context, names),
             "dct:language": [ref(concepts.CHINESE), ref(concepts.ENGLISH)],
             "dct:license": licences[0] if licences else None,  # of the records; one at most
-            "dct:issued": moment(str(given.get("issued") or "")),
+            "dct:issued": moment(str(given.get("issued") or "")) or moment(context.since),
             "dct:modified": moment(context.at),
             "dct:spatial": [ref(names.of("region", code)) for code in top],
             "dcat:themeTaxonomy": [
@@ -94,7 +93,6 @@ def catalog(context: Context, names: Names) -> Node:
             ],
             "dct:conformsTo": ref(concepts.DCAT_AP),
             "foaf:homepage": {"@id": f"{names.base}/", "@type": "foaf:Document"},
-            "dcat:service": ref(names.service),
         }
     )  # fmt: skip
 
@@ -117,43 +115,6 @@ def _owner(context: Context, names: Names) -> Node:
     }
 
 
-def service(context: Context, names: Names) -> Node:
-    """Describe the API that all open datasets are served by."""
-    themes = [ref(names.of("theme", code)) for code in context.themes]
-    return compact(
-        {
-            "@id": names.service,
-            "@type": ["dcat:DataService", "dcat:Resource"],
-            "dct:title": [text("公共数据开放接口", "zh"), text("Public data API", "en")],
-            "dct:description": [
-                text("目录、数据行和文件的只读接口，无需登录。", "zh"),
-                text("Read-only API of records, rows and files; no account is needed.", "en"),
-            ],
-            "dcat:endpointURL": ref(f"{names.base}/api/v1"),
-            "dcat:endpointDescription": ref(f"{names.base}/openapi.json"),
-            "dcat:landingPage": {"@id": f"{names.base}/docs", "@type": "foaf:Document"},
-            "dct:publisher": _owner(context, names),
-            "dct:accessRights": ref(f"{concepts.EU}access-right/PUBLIC"),
-            "dct:conformsTo": {
-                "@id": "https://spec.openapis.org/oas/v3.1.0",
-                "@type": "dct:Standard",
-                "dct:title": text("OpenAPI 3.1.0", "en"),
-            },
-            "dcat:contactPoint": _desk(context, names),
-            "dcat:keyword": [text("开放数据", "zh"), text("接口", "zh"), text("API", "en")],
-            "dcat:theme": themes,
-        }
-    )
-
-
-def _desk(context: Context, names: Names) -> Node:
-    return {
-        "@type": ["vcard:Kind", "vcard:Organization"],
-        "vcard:fn": text(context.title),
-        "vcard:hasURL": ref(f"{names.base}/"),
-    }
-
-
 # A dataset ---------------------------------------------------------------------------------
 
 
@@ -161,7 +122,6 @@ def dataset(item: Listed, context: Context, names: Names) -> Node:
     """Describe a dataset, with its catalog record and its distributions."""
     found = item.dataset
     record, name = found.record, names.dataset(found.name)
-    open_ = found.openness is Openness.OPEN
     state = _STATUS.get(item.status) or (concepts.WITHDRAWN if item.gone else None)
     node = {
         "@id": name,
@@ -192,9 +152,7 @@ def dataset(item: Listed, context: Context, names: Names) -> Node:
         "dcat:distribution": _distributions(item, context, names),
         "foaf:isPrimaryTopicOf": _record(item, names),
     }  # fmt: skip
-    served = open_ and item.release is not None and not item.gone
-    reverse = {"dcat:servesDataset": [ref(names.service)]} if served else {}
-    return compact(node | {"@reverse": reverse})
+    return compact(node)
 
 
 def languages(thing: Json, key: str) -> list[Node]:

@@ -73,10 +73,15 @@ def _given(**values: Any) -> Json:
 def _description(dataset: Dataset) -> str:
     told = str(dataset.package.get("description") or "")
     if len(told) < _LEAST:
-        more = (
+        fields = [
+            str(field.get("title") or field["name"])
+            for resource in dataset.package["resources"]
+            for field in (resource.get("schema") or {}).get("fields", [])
+        ]
+        told += (
             f"{dataset.title}，由{dataset.publisher_title}提供，数据领域：{dataset.theme_title}。"
         )
-        told = f"{told}{more}"
+        told += f"公共数据，附元数据和表结构，信息项：{'、'.join(fields)}。"
     return told[:_MOST]
 
 
