@@ -230,6 +230,50 @@ def hotline_totals(seed: int) -> list[Row]:
     return list(found.values())
 
 
+CHANNELS = {"电话": 62, "微信": 18, "网站": 8, "移动端": 10, "其他": 2}
+RATINGS = {"满意": 70, "基本满意": 14, "不满意": 4, "未评价": 12}
+HANDLERS = (
+    "宜昌市住房和城乡建设局",
+    "宜昌市城市管理执法委员会",
+    "宜昌市市场监督管理局",
+    "宜昌市交通运输局",
+    "宜昌市人力资源和社会保障局",
+)
+
+
+def ticket_row(rng: Random, number: str, month: Row) -> Row:
+    """Return one ticket of a month's count; the last ones are still open."""
+    accepted = datetime(2025, 12, 1) + timedelta(minutes=rng.randrange(31 * 24 * 60))
+    direct = rng.random() < CATEGORIES[month["category"]][2]
+    took = timedelta(minutes=rng.randint(3, 25)) if direct else timedelta(hours=rng.randint(5, 190))
+    closed = accepted + took if accepted + took < SNAPSHOT else None
+    return {
+        "ticket_hash": number,
+        "accepted": accepted,
+        "region": month["region"],
+        "channel": rng.choices(list(CHANNELS), CHANNELS.values())[0],
+        "category": month["category"],
+        "topic": month["topic"],
+        "handler": None if direct else rng.choice(HANDLERS),
+        "due": accepted + timedelta(days=1 if direct else 7),
+        "closed": closed,
+        "satisfaction": rng.choices(list(RATINGS), RATINGS.values())[0] if closed else None,
+        "_row_updated": closed or SNAPSHOT,
+    }
+
+
+def hotline_tickets(seed: int) -> list[Row]:
+    """Return the tickets of December 2025, as many of each kind as the figures say."""
+    rng = Random(f"{seed}/hotline_tickets")
+    rows = [
+        ticket_row(rng, digest(seed, "ticket", at, number), month)
+        for at, month in enumerate(hotline(seed))
+        if month["month"] == "2025-12"
+        for number in range(month["received"])
+    ]
+    return sorted(rows, key=lambda row: row["accepted"])
+
+
 # --- decisions ---------------------------------------------------------------------------------
 
 STAGES = ("公众参与", "专家论证", "风险评估", "合法性审查", "集体讨论")
@@ -372,6 +416,7 @@ FILES: tuple[Sample, ...] = (
     Text("norm_docs/norm_docs.csv", "norm_docs", norm_docs, WINDOWS),
     Text("hotline/hotline.csv", "hotline", hotline, SEMICOLON),
     Sheet("hotline/totals.xlsx", "hotline_totals", hotline_totals),
+    Text("hotline_tickets/hotline_tickets.csv", "hotline_tickets", hotline_tickets, EXCEL),
     Sheet("decisions/decisions.xlsx", "decisions", decisions),
     Text(
         "enforcement_annual/enforcement_annual.csv", "enforcement_annual", enforcement_annual, TAB
