@@ -89,8 +89,8 @@ def by(db: Db, kind: str) -> dict[str, Totals]:
         )
         .select_from(source)
         .where(*_ALIVE)
-        .group_by("code")
-        .order_by("code")
+        .group_by(key[kind])
+        .order_by(key[kind])
     )
     names = Totals.__struct_fields__
     return {row.code: Totals(**{n: getattr(row, n) for n in names}) for row in db.execute(query)}

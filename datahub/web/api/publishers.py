@@ -17,7 +17,7 @@ from datahub.web.access import Permission
 from datahub.web.api.datasets import check_names, store_of
 
 _PUBLIC = {"permission": Permission.CATALOG_READ}
-_KEYS = frozenset({"id", "title", "credit_code", "region", "category", "supervisor"})
+_CONTACT = ("phone", "email", "address", "url")
 Kind = Literal["publisher", "region", "theme", "month"]
 
 
@@ -30,8 +30,9 @@ class PublisherView(Struct, frozen=True):
     category: dict[str, str] | None
     region: dict[str, str]
     supervisor: dict[str, str] | None
-    complaint: str
-    contact: Json
+    complaint: Json | None  # name, phone, email, url
+    contact: dict[str, str]
+    permissions: Json | None
     totals: Totals
     links: dict[str, str]
 
@@ -119,8 +120,6 @@ def _publisher(
     counted: dict[str, Totals],
 ) -> PublisherView:
     category, supervisor = str(item.get("category") or ""), str(item.get("supervisor") or "")
-    contact = item.get("contact") if isinstance(item.get("contact"), dict) else {}
-    given = {k: v for k, v in item.items() if k not in _KEYS and k not in ("contact", "complaint")}
     path = f"/api/v1/publishers/{item['id']}"
     return PublisherView(
         id=item["id"],
@@ -133,8 +132,9 @@ def _publisher(
         supervisor={"id": supervisor, "title": titles.get(supervisor, supervisor)}
         if supervisor
         else None,
-        complaint=str(item.get("complaint") or (contact or {}).get("complaint") or ""),
-        contact=given | (contact or {}),
+        complaint=item.get("complaint") or None,
+        contact={name: item[name] for name in _CONTACT if item.get(name)},
+        permissions=item.get("permissions") or None,
         totals=counted.get(item["id"], Totals()),
         links={"self": path, "datasets": f"/api/v1/datasets?publisher={item['id']}"},
     )
