@@ -106,7 +106,7 @@ def _tell(found: Any, out: Path | None) -> None:
     if found["valid"]:
         say(f"✓ 按此结构校验，{table['rows']:,} 行全部通过 · the file is valid by it")
     else:
-        say(f"✗ 按此结构仍有 {found['totals']['errors']:,} 处错误，须先改文件 · errors in the file")
+        say("✗ 文件本身有错，须先改文件 · the file has errors of its own")
     if out is not None:
         say(f"已存为 {out} · saved")
 

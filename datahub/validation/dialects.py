@@ -27,6 +27,7 @@ _DELIMITERS = ",\t;|"
 _QUOTES = "\"'"
 _CHUNK = 1 << 20
 _LOOKED_ROWS = 200
+_EVEN = 0.5
 _CELL_MOST = 16 << 20
 _END = "\ue000\ue001"  # private characters: a row that no file has
 
@@ -42,8 +43,7 @@ class _Fit(NamedTuple):
 def find_dialect(text: str, name: str, expected: Sequence[str]) -> Dialect:
     """Choose delimiter, quote and header row by how many of the expected labels they show.
 
-    Where several show as many, the one whose rows are as wide as the header is taken; where no
-    label is known, width counts for as much as the labels.
+    Where several show as many, the one whose rows are as wide as the header is taken.
 
     Raises:
         HeaderMissing: none of the first rows shows any of them.
@@ -54,12 +54,21 @@ def find_dialect(text: str, name: str, expected: Sequence[str]) -> Dialect:
         for quote in _quotes(text, delimiter):
             fit = _fit(text, delimiter, quote, expected)
             if fit is not None and not expected:
-                fit = fit._replace(score=fit.score * fit.even)
+                fit = fit._replace(score=_likely(fit))
             if fit is not None and (chosen is None or fit[:2] > chosen[:2]):
                 chosen = fit
     if chosen is None:
         raise header_missing(name, expected, text.splitlines()[0])
     return chosen.dialect
+
+
+def _likely(fit: _Fit) -> float:
+    """Score of a dialect when no label is known: rows as wide as a header of several columns.
+
+    Signs within sentences split some rows; they hardly split the first one.
+    """
+    several = fit.score > 1 and (fit.even >= _EVEN or fit.dialect.header_row == 1)
+    return fit.score * fit.even + several * MAX_COLUMNS
 
 
 def _quotes(text: str, delimiter: str) -> str:

@@ -56,7 +56,8 @@ def propose(draft: Draft) -> Json:
     schema = maker.schema()
     named = _named(draft, [field["name"] for field in schema["fields"]])
     schema, report = _loosen(named, schema, maker.checks)
-    maker.checks += remarks.about_table(found, schema, report)
+    odd = remarks.odd_labels(draft.table, schema)
+    maker.checks += [*odd, *remarks.about_table(found, schema, report)]
     return {
         "schema": schema,
         "table": {
@@ -70,7 +71,7 @@ def propose(draft: Draft) -> Json:
         },
         "columns": maker.facts(schema),
         "checks": maker.checks,
-        "valid": report["valid"],
+        "valid": report["valid"] and not odd,
         "totals": report["totals"],
         "groups": report["groups"][:20],
     }

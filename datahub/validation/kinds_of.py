@@ -24,6 +24,7 @@ _CODE = re.compile(
     r"(?:^|_)(?:code|uscc|phone|tel|fax|zip|postcode|mobile|region)s?$",
     re.IGNORECASE,
 )
+_CAMEL = re.compile(r"[a-z](?:Code|Id|ID)$")
 _SEQUENCE = re.compile(r"^(序号|行号|no|seq|序)\.?$", re.IGNORECASE)
 _YEAR = re.compile(r"年$|年份|年度|届|^year$|_year$", re.IGNORECASE)
 _WORDS = re.compile(
@@ -43,6 +44,9 @@ _DATE_LIKE = re.compile(
 _LONG, _SHORT_CODE = 15, 5
 _FEW_LISTS, _LIST_SHARE, _LIST_WORD = 5, 0.2, 20
 _ENUM_MOST, _ENUM_TIMES, _ENUM_WIDE, _ENUM_ROWS = 20, 3, 40, 20
+
+
+_SPECIAL = ".^$*+?{}[]()|\\"
 
 
 class Kind(NamedTuple):
@@ -117,8 +121,12 @@ def _is_code(column: Column, values: Sequence[str]) -> bool:
         if column.zeros or column.wide >= _LONG:
             return True
         phone = column.narrow == column.wide == len("13900000000") and values[0][0] == "1"
-        return phone or _CODE.search(label) is not None
-    return _CODE.search(label) is not None and "number" not in column.kinds
+        return phone or _named_code(label)
+    return _named_code(label) and "number" not in column.kinds
+
+
+def _named_code(label: str) -> bool:
+    return _CODE.search(label) is not None or _CAMEL.search(label) is not None
 
 
 def _numbers(column: Column, values: Sequence[str]) -> Iterator[Kind]:
@@ -222,7 +230,7 @@ def pattern_of(column: Column, values: Sequence[str]) -> tuple[str, str]:
         if all(re.fullmatch("[0-9A-HJ-NPQRTUWXY]{18}", value) for value in values):
             right = all(map(is_credit_code, values))
             return "[0-9A-HJ-NPQRTUWXY]{18}", "credit-code" if right else ""
-    if _CODE.search(column.label) is None and "digits" not in column.kinds:
+    if not _named_code(column.label) and "digits" not in column.kinds:
         return "", ""
     if "digits" in column.kinds:
         return rf"\d{{{column.wide}}}", "bank-card" if _are_cards(column, values) else ""
@@ -247,7 +255,7 @@ def _shape(text: str) -> str:
         elif "a" <= first <= "z":
             found += "[a-z]"
         else:
-            found += re.escape(part)
+            found += f"\\{part}" if part in _SPECIAL else part
             continue
         found += f"{{{len(part)}}}" if len(part) > 1 else ""
     return found

@@ -120,6 +120,7 @@ def name_of(label: str, known: Json | None) -> str:
         from pypinyin import lazy_pinyin
 
         text = "_".join(lazy_pinyin(text, errors=lambda rest: rest))
+    text = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])|(?<=[a-z]{2})(?=[A-Z])", "_", text)  # camelCase
     name = re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_")[:_MOST].rstrip("_")
     if not name:
         return "column"

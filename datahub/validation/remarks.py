@@ -15,6 +15,7 @@ from datahub.record.codes import is_bank_card, is_citizen_id
 from datahub.validation.dialects import header_of
 from datahub.validation.probing import is_label
 from datahub.validation.profiling import WEAK
+from datahub.validation.titles import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,12 +98,25 @@ def _personal(column: Column, values: Sequence[str]) -> str:
     return named[0] if named else ""
 
 
+def odd_labels(table: Table, schema: Json) -> list[Json]:
+    """Tell why the file's own header cannot be that of any schema: labels repeated or empty."""
+    labels = [label.strip() for label in labels_of(table)]
+    names = [field["name"] for field in schema["fields"]]
+    if labels == names or names_of(labels, schema) is not None:
+        return []
+    found = []
+    for label in dict.fromkeys(labels):
+        if not label or labels.count(label) > 1:
+            zh = f"列名“{label}”重复，文件须先改成不同的列名" if label else "有的列没有列名，请补上"
+            en = f"the label '{label}' is repeated" if label else "a column has no label"
+            found.append(check("", "I08", zh, f"{en}: rename it in the file"))
+    zh = "表头与字段对不上，请把列名改成字段名"
+    return found or [check("", "I08", zh, "the header does not fit the fields: use their names")]
+
+
 def about_table(profile: Profile, schema: Json, report: Json) -> Iterator[Json]:
     """Remarks on the header, the rows and the key."""
     labels = [column.label for column in profile.columns]
-    for label in sorted({label for label in labels if labels.count(label) > 1}):
-        zh = f"列名“{label}”重复，文件须先改成不同的列名" if label else "有的列没有列名，请补上"
-        yield check("", "I08", zh, f"the label '{label}' is repeated or empty: rename it")
     odd = [label for label in labels if label and not is_label(label)]
     if odd:
         zh = f"表头像数据（“{odd[0]}”）：文件可能没有表头，请加上列名一行"
