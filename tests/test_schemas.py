@@ -39,7 +39,7 @@ ROWS = {
     "D22": ("gazette", "gazette_articles"),
     "D23": ("norm_docs",),
     "D24": ("gov_terms", "gov_terms_items", "gov_terms_docs"),
-    "D25": ("hotline", "hotline_totals"),
+    "D25": ("hotline", "hotline_totals", "hotline_tickets"),
     "D26": ("parks",),
     "D27": ("elderly_care",),
     "D28": ("gig_stations",),
