@@ -50,6 +50,12 @@ def refresh(db: Db, dataset: str, now: str) -> None:
         _earlier(db, dataset, stage, date)
 
 
+def first(package: Any, stage: str, at: str) -> str:
+    """Date of a stage reached now, or the earlier one that the record states."""
+    stated = _dates(package).get(stage)
+    return min(at, stated) if stated else at
+
+
 def of(db: Db, dataset: str) -> dict[str, str | None]:
     """Date of each stage of a dataset, None for those it has not reached."""
     query = sa.select(milestones).where(milestones.c.dataset == dataset)

@@ -247,10 +247,33 @@ def save_dataset(
     score: int | None = None,
 ) -> None:
     """Add a dataset or change its record; what it has released stays as it is."""
-    record = package["catalog"]
     if search is None:
         search = search_text(db, package)
-    values = {
+    values = row_values(package, digest=digest, search=search, now=now, score=score)
+    name = package["name"]
+    before = db.scalar(sa.select(datasets.c.code).where(datasets.c.name == name))
+    if values["code"] and values["code"] != before:
+        check_code(db, values["code"], name)
+    listed = values["validity"] in IN_FORCE
+    if before is None:
+        check_free(db, name)
+        db.execute(datasets.insert().values(name=name, **values, **new_values(listed, now)))
+    else:
+        alive = datasets.c.status.in_(LISTED) if listed else sa.false()
+        values["listed"] = sa.case((alive, sa.true()), else_=sa.false())
+        db.execute(datasets.update().where(datasets.c.name == name).values(**values))
+    if before and before != values["code"] and current_name(db, before) is None:
+        db.execute(aliases.insert().values(alias=before, dataset=name, at=now))
+    milestones.refresh(db, name, now)
+    changes.append(db, now, name, "registered" if before is None else "changed")
+
+
+def row_values(
+    package: Json, *, digest: str, search: str, now: str, score: int | None = None
+) -> dict[str, Any]:
+    """Columns of a dataset that follow from its record."""
+    record = package["catalog"]
+    return {
         "title": package["title"],
         "publisher": record["publisher"],
         "theme": record["theme"],
@@ -264,24 +287,12 @@ def save_dataset(
         "fingerprint": duplicates.fingerprint(package),
         **{name: str(record.get(name) or "") for name in _COLUMNS},
     }
-    name = package["name"]
-    before = db.scalar(sa.select(datasets.c.code).where(datasets.c.name == name))
-    if values["code"] and values["code"] != before:
-        check_code(db, values["code"], name)
-    listed = values["validity"] in IN_FORCE
-    if before is None:
-        check_free(db, name)
-        values |= {"rows": 0, "cells": 0, "data_updated": "", "latest": None}
-        values |= {"status": "active", "created": now, "listed": listed}
-        db.execute(datasets.insert().values(name=name, **values))
-    else:
-        alive = datasets.c.status.in_(LISTED) if listed else sa.false()
-        values["listed"] = sa.case((alive, sa.true()), else_=sa.false())
-        db.execute(datasets.update().where(datasets.c.name == name).values(**values))
-    if before and before != values["code"] and current_name(db, before) is None:
-        db.execute(aliases.insert().values(alias=before, dataset=name, at=now))
-    milestones.refresh(db, name, now)
-    changes.append(db, now, name, "registered" if before is None else "changed")
+
+
+def new_values(listed: bool, now: str) -> dict[str, Any]:
+    """Columns of a dataset that has no releases yet."""
+    columns = {"rows": 0, "cells": 0, "data_updated": "", "latest": None}
+    return columns | {"status": "active", "created": now, "listed": listed}
 
 
 def package_digest(package: Json) -> str:

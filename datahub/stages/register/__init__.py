@@ -39,13 +39,15 @@ def register(store: Store, folder: Path, *, apply: bool = True, who: str = "oper
     """
     now = stamp(store.clock)
     with store.catalog.read() as db:
-        wanted = read_folder(folder, _around(db))
-        if not apply:
-            return make_plan(db, wanted, now=now)
+        around = _around(db)
+        wanted = read_folder(folder, around)
+        plan = make_plan(db, wanted, now=now, known=around.known)
+        if plan.empty or not apply:
+            return plan
     with store.catalog.write() as db:
-        plan = make_plan(db, wanted, now=now)
-        if not plan.empty:
-            apply_plan(store, db, wanted, plan, now=now, who=who)
+        # Somebody may have changed the catalog meanwhile.
+        plan = make_plan(db, wanted, now=now, duplicates=plan.duplicates)
+        apply_plan(store, db, wanted, plan, now=now, who=who)
     if plan.rename:
         aliases.sweep(store)
     return plan

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from datahub.record.completeness import score
 from datahub.stages.register.catalogfile import LISTS
 from datahub.stages.register.plan import own_terms
-from datahub.store import aliases, audit, changes, glossary, proposals, records
+from datahub.store import aliases, audit, bulk, changes, glossary, proposals, records
 
 if TYPE_CHECKING:
     from datahub.model import Json
@@ -25,17 +24,23 @@ def apply_plan(store: Store, db: Db, wanted: Folder, plan: Plan, *, now: str, wh
     for old, new in plan.rename:
         aliases.rename(db, store.objects, old, new, who=who, now=now)
     publishers = {item["id"]: item["title"] for item in wanted.catalog["publishers"]}
-    for name in plan.add + plan.change:
+    for name in plan.change:
         package, digest = wanted.packages[name], wanted.digests[name]
-        records.save_dataset(
-            db,
-            package,
-            digest=digest,
-            search=search_text(package, publishers[package["catalog"]["publisher"]]),
-            now=now,
-            score=score(package)[0],
-        )
+        words = search_text(package, publishers[package["catalog"]["publisher"]])
+        records.save_dataset(db, package, digest=digest, search=words, now=now)
         audit.append(db, now, who, "dataset:registered", name, after=digest)
+    added = (wanted.packages[name] for name in plan.add)
+    bulk.add_datasets(
+        db,
+        (
+            (item, wanted.digests[item["name"]],
+             search_text(item, publishers[item["catalog"]["publisher"]]))
+            for item in added
+        ),
+        now=now,
+        who=who,
+        what="dataset:registered",
+    )  # fmt: skip
     for name in plan.review:
         _propose(db, wanted, plan, name, now=now, who=who)
     for name in plan.retire:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from datahub.errors import NameInvalid
 from datahub.guard.text import check_name
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
     from datahub.model import Json
 
 
+_TEXTS = ("name", "title", "description", "keywords", "title_en", "description_en")
+_PLAIN_PATH = re.compile(r"\w[\w-]*\.\w+")
+
+
 class Schemas:
     """Table schemas of a folder; a file that many datasets name is read and checked once."""
 
@@ -25,6 +32,7 @@ class Schemas:
         self.roots = [folder.resolve(), (folder / "../../schemas").resolve()]
         self._files: dict[Path, Json] = {}
         self._checked: dict[int, tuple[Json, list[str]]] = {}
+        self._shapes: set[bytes] = set()
 
     def read(self, path: Path) -> Json:
         """Schema of a file, the same object each time."""
@@ -43,6 +51,45 @@ class Schemas:
             known = (schema, check_schema(schema))
             self._checked[id(schema)] = known
         return known[1]
+
+    def package_problems(self, package: Json, folder: Path) -> list[str]:
+        """What frictionless has against a package; packages of one shape are checked once."""
+        shape = msgspec.json.encode(_shape(package))
+        if shape not in self._shapes:
+            bare = [{**r, "schema": {"fields": [{"name": "a"}]}} for r in package["resources"]]
+            problems = check_package(package | {"resources": bare}, folder)
+            if problems:
+                return problems
+            self._shapes.add(shape)
+        return []
+
+
+def _shape(package: Json) -> Json:
+    """What of a package its validity depends on: the texts in it do not matter, nor plain names.
+
+    Our own rules have checked that these texts are texts, and that names are names.
+    """
+    own = {key: value for key, value in package.items() if key not in _TEXTS and key != "catalog"}
+    for key in ("contributors", "sources"):
+        if isinstance(own.get(key), list):
+            own[key] = [_without_texts(item) for item in own[key]]
+    own["resources"] = [_plain_resource(item) for item in package["resources"]]
+    return own
+
+
+def _without_texts(item: Any) -> Any:
+    if not isinstance(item, dict):
+        return item
+    return {k: "" if k == "title" and v and isinstance(v, str) else v for k, v in item.items()}
+
+
+def _plain_resource(resource: Json) -> Json:
+    own = {k: v for k, v in resource.items() if k not in (*_TEXTS, "schema")}
+    own |= {k: type(resource[k]).__name__ for k in ("title", "description") if k in resource}
+    path = own.get("path")
+    if isinstance(path, str) and _PLAIN_PATH.fullmatch(path):
+        own["path"] = f"x.{path.rpartition('.')[2]}"
+    return own
 
 
 class Descriptor:
@@ -144,8 +191,7 @@ class Descriptor:
         if wrong:
             return
         yield from self.keys(package["resources"], context)
-        bare = [{**r, "schema": {"fields": [{"name": "a"}]}} for r in package["resources"]]
-        for problem in check_package(package | {"resources": bare}, self.file.parent):
+        for problem in self.schemas.package_problems(package, self.file.parent):
             yield self.fail((), f"不是有效的数据包：{problem}", f"no valid Data Package: {problem}")
 
     def keys(self, resources: list[Json], context: Context) -> Iterator[CatalogError]:

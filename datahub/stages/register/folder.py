@@ -11,6 +11,7 @@ A dataset that is as it was registered was checked then, and is not checked agai
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path  # noqa: TC003 - msgspec reads annotations
 from typing import TYPE_CHECKING, Any
 
@@ -200,7 +201,7 @@ class _Reading:
             return False
         return bool(dataset.digest == digest_) and self._same_lists
 
-    @property
+    @cached_property
     def _same_lists(self) -> bool:
         lists: Mapping[str, Any] = self.around.lists
         return bool(lists) and all(_by(lists[n]) == _by(self.catalog[n]) for n in lists)

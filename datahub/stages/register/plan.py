@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from datahub.store import Db
 
 
+_MOST_DUPLICATES = 500
+
+
 class Plan(Struct, frozen=True):
     """What registering would change, by dataset name."""
 
@@ -45,7 +48,7 @@ class Plan(Struct, frozen=True):
         return not (datasets or self.vocabularies or self.terms)
 
 
-def make_plan(db: Db, wanted: Folder, *, now: str) -> Plan:
+def make_plan(db: Db, wanted: Folder, *, now: str, known: dict[str, Dataset] | None = None) -> Plan:
     """Compare a folder with the catalog.
 
     Raises:
@@ -53,7 +56,7 @@ def make_plan(db: Db, wanted: Folder, *, now: str) -> Plan:
 
     """
     name = wanted.catalog["name"]
-    known = records.all_datasets(db)
+    known = records.all_datasets(db) if known is None else known
     renames = _renames(wanted, known)
     base = {new: known[old] for old, new in renames} | {
         n: known[n] for n in wanted.packages.keys() & known.keys()
@@ -84,7 +87,9 @@ def make_plan(db: Db, wanted: Folder, *, now: str) -> Plan:
         lists=lists,
         terms=_terms(db, wanted, now),
         differences={n: tuple(compare(base[n].package, wanted.packages[n])) for n in differing},
-        duplicates=_duplicates(known, wanted, [*added, *differing]),
+        duplicates=_duplicates(known, wanted, [*added, *differing])
+        if duplicates is None
+        else duplicates,
         titles={n: wanted.packages[n]["title"] for n in [*added, *differing]},
     )
 
@@ -183,6 +188,8 @@ def _duplicates(
     found: list[Duplicate] = []
     told: set[frozenset[str]] = set()
     for name in names:
+        if len(found) >= _MOST_DUPLICATES:
+            break
         for item in index.find(wanted.packages[name]):
             pair = frozenset((item.dataset, item.like))
             if pair not in told:
