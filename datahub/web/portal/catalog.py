@@ -1,4 +1,4 @@
-"""What the catalog page shows: totals, filters with counts, and a page of cards."""
+"""What the catalog page shows: search, facets with counts, a page of cards, ways on."""
 
 from __future__ import annotations
 
@@ -6,178 +6,292 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from datahub.errors import ParameterInvalid
-from datahub.model import OPENNESS_ZH, Dataset, Release, Struct
-from datahub.store import Store, records, releases
-from datahub.web.portal import words
+from datahub.model import Struct
+from datahub.record import vocabularies
+from datahub.search import parse
+from datahub.search.filters import ALL, FRESHNESS
+from datahub.search.service import DEEPEST, SORTS
+from datahub.store import Store, records, totals
+from datahub.web.portal import cards
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
+    from datahub.search.filters import Count
+    from datahub.search.service import Result, Search
     from datahub.store import Db
 
-PAGE = 30
-MOST = 100_000
-_QUERY_LENGTH = 100
+PAGE = 20
+_SHOWN = 8
+_NEAR = 2
+SORTS_ZH = {
+    "relevance": "相关度",
+    "updated": "数据更新",
+    "modified": "目录更新",
+    "demand": "需求",
+    "title": "名称",
+}
+FACETS = {
+    "openness": "开放类型",
+    "region": "行政区划",
+    "theme": "数据领域",
+    "publisher": "发布机构",
+    "freshness": "时效",
+    "update_cycle": "更新周期",
+    "format": "格式",
+    "grade": "数据分级",
+}
+_UNCOUNTED = {"status": "数据集状态", "validity": "效力状态", "sample": "示例数据"}
+FILTERS = {**FACETS, **_UNCOUNTED}
+"""Everything that the list is narrowed by; only the first ones are counted."""
+PARAMETERS = ("q", "sort", "page", *FILTERS)
+_CODED = ("openness", "update_cycle", "grade", "status", "validity")
+_SAMPLE = {"true": "示例数据", "false": "正式数据"}
+_WIDER = {
+    "validity": "也列出已修改、失效、废止的文件",
+    "status": "也列出已撤回、已注销的数据集",
+}
 
 
 class Choice(Struct, frozen=True):
-    """One value of a filter, with how many datasets it leaves."""
+    """One value of a facet, with how many datasets it leaves; `below` lie within it."""
 
     title: str
     count: int
     url: str
     chosen: bool
+    below: tuple[Choice, ...] = ()
 
 
 class Group(Struct, frozen=True):
-    """A filter with its values; the first one is everything."""
-
-    title: str
-    choices: list[Choice]
-
-
-class Card(Struct, frozen=True):
-    """A dataset in the list."""
+    """A facet: the values shown at once and those behind “more”."""
 
     name: str
     title: str
-    publisher: str
-    theme: str
-    openness: str
-    sample: bool
-    description: str
-    cycle: str
-    rows: int | None
-    released: str | None
+    choices: list[Choice]
+    more: list[Choice]
+    chosen: int
 
 
 class Query(Struct, frozen=True):
-    """What the visitor asked for; empty text means everything."""
+    """What the visitor asked for; a filter without values filters nothing."""
 
     q: str
-    publisher: str
-    theme: str
-    openness: str
+    filters: dict[str, tuple[str, ...]]
+    sort: str
+    number: int = 1
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether anything was asked for."""
+        return bool(self.q or self.filters)
+
+    @property
+    def order(self) -> str:
+        """Order of the list: as chosen, else the best first, or the newest data first."""
+        return self.sort or ("relevance" if self.q else "updated")
 
     def url(self, **changes: str | int) -> str:
-        """Address of the list with some filters changed; empty ones are left out."""
-        values = {name: getattr(self, name) for name in self.__struct_fields__} | changes
+        """Address of the list with something changed; empty values are left out."""
+        values: dict[str, str | int] = {"q": self.q}
+        values |= {name: ",".join(codes) for name, codes in self.filters.items()}
+        values |= {"sort": self.sort} | changes
         kept = {name: value for name, value in values.items() if value}
-        return f"/?{urlencode(kept, errors='replace')}" if kept else "/"
+        return f"/?{urlencode(kept, errors='replace', safe=',')}" if kept else "/"
+
+    def toggled(self, name: str, code: str) -> str:
+        """Address of the list with one value of a filter added, or taken away again."""
+        chosen = self.filters.get(name, ())
+        left = tuple(c for c in chosen if c != code) if code in chosen else (*chosen, code)
+        return self.url(**{name: ",".join(left)})
 
 
-_FACETS: dict[str, tuple[str, Callable[[Dataset], tuple[str, str]]]] = {
-    "openness": ("开放类型", lambda d: (d.openness.value, OPENNESS_ZH[d.openness.value])),
-    "theme": ("数据领域", lambda d: (d.theme, d.theme_title)),
-    "publisher": ("发布机构", lambda d: (d.publisher, d.publisher_title)),
-}
-
-
-def query(q: str | None, publisher: str | None, theme: str | None, openness: str | None) -> Query:
-    """Read the parameters of the form, where an empty field means no filter.
+def query(given: Mapping[str, str], number: int) -> Query:
+    """Read the parameters of the page, where an empty field means no filter.
 
     Raises:
-        ParameterInvalid: there is no such kind of openness.
+        ParameterInvalid: a code is not in its list, or there is no such order.
 
     """
-    if openness and openness not in OPENNESS_ZH:
-        raise ParameterInvalid(
-            name="openness",
-            value=openness[:40],
-            reason_zh=f"可用：{'、'.join(OPENNESS_ZH)}",
-            reason_en=f"use one of {', '.join(OPENNESS_ZH)}",
-        )
-    return Query(
-        q=" ".join((q or "").replace("\0", " ").split())[:_QUERY_LENGTH],
-        publisher=publisher or "",
-        theme=theme or "",
-        openness=openness or "",
+    filters = {
+        name: tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+        for name in FILTERS
+        if (text := given.get(name, "").replace("\0", ""))
+    }
+    for name in (*_CODED, "freshness", "sample"):
+        known = _labels(name)
+        allowed = [*known, ALL] if name in _WIDER else [*known]
+        for code in filters.get(name, ()):
+            if code not in allowed:
+                raise _invalid(name, code, allowed)
+    sort = given.get("sort", "")
+    if sort and sort not in SORTS:
+        raise _invalid("sort", sort, list(SORTS))
+    text = " ".join(given.get("q", "").replace("\0", " ").split())[: parse.LONGEST]
+    return Query(q=text, filters={n: v for n, v in filters.items() if v}, sort=sort, number=number)
+
+
+def _labels(name: str) -> dict[str, str]:
+    own = {"freshness": FRESHNESS, "sample": _SAMPLE}
+    return dict(own[name]) if name in own else vocabularies.labels(name)
+
+
+def _invalid(name: str, value: str, allowed: list[str]) -> ParameterInvalid:
+    return ParameterInvalid(
+        name=name,
+        value=value[:40],
+        reason_zh=f"可用：{'、'.join(allowed)}",
+        reason_en=f"use one of {', '.join(allowed)}",
     )
 
 
-def view(store: Store, asked: Query, number: int) -> dict[str, Any]:
+def view(store: Store, search: Search, asked: Query) -> dict[str, Any]:
     """Everything the catalog page needs."""
-    with store.catalog.read() as db:
-        _, matching = records.list_datasets(db, records.Filter(text=asked.q), limit=MOST)
-        published = [release for release in releases.find(db) if release.withdrawn is None]
-        everything, _ = records.list_datasets(db, records.Filter(), limit=1)
-        region = _region(db)
-    latest = {release.dataset: release for release in reversed(published)}
-    found = [dataset for dataset in matching if _fits(dataset, asked)]
-    pages = max(1, -(-len(found) // PAGE))
-    number = min(number, pages)
+    found = _find(search, asked)
+    most = min(found.total, DEEPEST)
+    pages = max(1, -(-most // PAGE))
+    if asked.number > pages and found.total:  # an old address still leads to something
+        asked = Query(q=asked.q, filters=asked.filters, sort=asked.sort, number=pages)
+        found = _find(search, asked)
+    titles, above, root = totals.kept(store.catalog, ("portal", "titles"), _titles)
     return {
         "asked": asked,
-        "region": region,
-        "totals": {
-            "datasets": everything,
-            "releases": len(published),
-            "rows": sum(_rows(release) for release in latest.values()),
-        },
-        "groups": [_group(key, matching, asked) for key in _FACETS],
-        "found": len(found),
-        "cards": [_card(d, latest.get(d.name)) for d in found[(number - 1) * PAGE :][:PAGE]],
-        "number": number,
+        "region": root,
+        "totals": totals.kept(store.catalog, ("portal", "totals"), _totals),
+        "groups": [
+            group
+            for name in FACETS
+            if (group := _group(name, found.facets.get(name, []), asked, titles[name], above))
+        ],
+        "chips": _chips(asked, titles),
+        "sorts": [
+            (title, asked.url(sort=code), code == asked.order)
+            for code, title in SORTS_ZH.items()
+            if asked.q or code != "relevance"
+        ],
+        "wider": [
+            (told, asked.url(**{name: ALL}))
+            for name, told in _WIDER.items()
+            if name not in asked.filters
+        ],
+        "found": found,
+        "cards": cards.of_hits(found.hits),
+        "examples": [] if asked.narrowed else _examples(found),
+        "nearest": [(text, f"/?{urlencode({'q': text})}") for text in found.nearest],
+        "corrected": found.corrected,
+        "number": asked.number,
         "pages": pages,
+        "window": _window(asked.number, pages),
+        "cut": found.total > DEEPEST,
+        "deepest": DEEPEST,
     }
 
 
-def _region(db: Db) -> str:
-    """Name of the region that the catalog is of, where there is one that has no parent."""
-    roots = [item["title"] for item in records.get_terms(db, "region") if "parent" not in item]
-    return roots[0] if len(roots) == 1 else ""
-
-
-def _fits(dataset: Dataset, asked: Query, besides: str = "") -> bool:
-    return all(
-        key == besides or getattr(asked, key) in ("", value_of(dataset)[0])
-        for key, (_, value_of) in _FACETS.items()
+def _find(search: Search, asked: Query) -> Result:
+    return search.find(
+        asked.q,
+        asked.filters,
+        sort=asked.order,
+        limit=PAGE,
+        offset=(asked.number - 1) * PAGE,
+        facets=tuple(FACETS),
+        log=asked.number == 1,
     )
 
 
-def _group(key: str, matching: list[Dataset], asked: Query) -> Group:
-    """Values of one filter, counted under the other filters."""
-    title, value_of = _FACETS[key]
-    counts: dict[tuple[str, str], int] = {}
-    for dataset in matching:
-        if _fits(dataset, asked, besides=key):
-            counts[value_of(dataset)] = counts.get(value_of(dataset), 0) + 1
-    chosen = getattr(asked, key)
-    everything = Choice(
-        title="全部", count=sum(counts.values()), url=asked.url(**{key: ""}), chosen=not chosen
-    )
-    return Group(
-        title=title,
-        choices=[
-            everything,
-            *(
-                Choice(title=name, count=count, url=asked.url(**{key: code}), chosen=code == chosen)
-                for (code, name), count in sorted(counts.items(), key=_most_first)
-            ),
-        ],
-    )
+def _titles(db: Db) -> tuple[dict[str, dict[str, str]], dict[str, str], str]:
+    """Titles of every code, the region above each region, and the title of the uppermost."""
+    regions = records.get_terms(db, "region")
+    known = {item["code"] for item in regions}
+    above = {r["code"]: r["parent"] for r in regions if r.get("parent") in known}
+    titles = {name: _labels(name) for name in (*_CODED, "freshness", "sample")}
+    titles |= {
+        "publisher": totals.titles(db, "publisher"),
+        "theme": totals.titles(db, "theme"),
+        "region": {item["code"]: item["title"] for item in regions},
+        "format": {},
+    }
+    roots = [item["title"] for item in regions if item["code"] not in above]
+    return titles, above, roots[0] if len(roots) == 1 else ""
 
 
-def _most_first(item: tuple[tuple[str, str], int]) -> tuple[int, str]:
-    (code, _), count = item
-    return -count, code
+def _totals(db: Db) -> totals.Totals:
+    return sum(totals.by(db, "theme").values(), totals.Totals())
 
 
-def _card(dataset: Dataset, release: Release | None) -> Card:
-    return Card(
-        name=dataset.name,
-        title=dataset.title,
-        publisher=dataset.publisher_title,
-        theme=dataset.theme_title,
-        openness=dataset.openness.value,
-        sample=bool(dataset.record.get("sample")),
-        description=dataset.package.get("description", ""),
-        cycle=words.UPDATE_CYCLE.get(dataset.record["update_cycle"], ""),
-        rows=_rows(release) if release else None,
-        released=release.released if release else None,
-    )
+def _group(
+    name: str, counts: list[Count], asked: Query, titles: dict[str, str], above: dict[str, str]
+) -> Group | None:
+    """Values of a facet, each counted under all other filters; None when there is no choice."""
+    chosen = asked.filters.get(name, ())
+    there = {item.value: item.count for item in counts if item.value}
+    there |= {code: 0 for code in chosen if code not in there}
+    if len(there) < (1 if chosen else 2):
+        return None
+
+    def choice(code: str, below: tuple[Choice, ...] = ()) -> Choice:
+        return Choice(
+            title=titles.get(code) or (code.upper() if name == "format" else code),
+            count=there[code],
+            url=asked.toggled(name, code),
+            chosen=code in chosen,
+            below=below,
+        )
+
+    if name == "region":
+        choices = _tree(there, above, choice)
+        shown = choices
+    else:
+        choices = [choice(code) for code in there]
+        shown = [c for at, c in enumerate(choices) if at < _SHOWN or c.chosen]
+        if len(choices) - len(shown) <= _NEAR:
+            shown = choices
+    more = [c for c in choices if c not in shown]
+    return Group(name=name, title=FACETS[name], choices=shown, more=more, chosen=len(chosen))
 
 
-def _rows(release: Release) -> int:
-    """Rows of a release, each resource once, in whatever many forms it comes."""
-    return sum({file.resource: file.rows or 0 for file in release.files}.values())
+def _tree(there: dict[str, int], above: dict[str, str], choice: Any) -> list[Choice]:
+    """Regions under the nearest region above them that is shown, too."""
+    below: dict[str, list[str]] = {}
+    for code in there:
+        up = above.get(code)
+        while up is not None and up not in there:
+            up = above.get(up)
+        below.setdefault(up or "", []).append(code)
+
+    def made(code: str) -> Choice:
+        found: Choice = choice(code, tuple(made(child) for child in below.get(code, ())))
+        return found
+
+    return [made(code) for code in below.get("", ())]
+
+
+def _chips(asked: Query, titles: dict[str, dict[str, str]]) -> list[tuple[str, str, str]]:
+    """Every chosen value as filter, title and the address without it."""
+    everything = {ALL: "全部"}
+    return [
+        (FILTERS[name], titles[name].get(code) or everything.get(code, code),
+         asked.toggled(name, code))
+        for name, codes in asked.filters.items()
+        for code in codes
+    ]  # fmt: skip
+
+
+def _examples(found: Result) -> list[tuple[str, str]]:
+    """Words to begin with: what the datasets on the first page call themselves."""
+    words: dict[str, None] = {}
+    for hit in found.hits:
+        for word in hit.dataset.package.get("keywords", [])[:1]:
+            words[str(word)] = None
+    return [(word, f"/?{urlencode({'q': word})}") for word in list(words)[:6]]
+
+
+def _window(number: int, pages: int) -> list[int]:
+    """Numbers of the pages around this one, with the first and the last; 0 is a gap."""
+    near = {1, pages, *range(max(1, number - _NEAR), min(pages, number + _NEAR) + 1)}
+    found: list[int] = []
+    for page in sorted(near):
+        if found and page - found[-1] > 1:
+            found.append(0)
+        found.append(page)
+    return found

@@ -1,18 +1,43 @@
-"""What a dataset's page shows: record, files, first rows, fields, releases and snippets."""
+"""What a dataset's page shows: its record, files, first rows, fields, releases and neighbours."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
-from datahub.errors import DatasetUnknown
-from datahub.model import OPENNESS_ZH, Dataset, Distribution, Json, Openness, Release, Struct
+from datahub.errors import DatahubError, DatasetUnknown
+from datahub.model import Dataset, Distribution, Json, Openness, Release, Struct
+from datahub.record import completeness, vocabularies
 from datahub.serve import rows as reading
+from datahub.serve import series
 from datahub.serve.filters import Cursor
-from datahub.store import Store, records, releases
-from datahub.web.portal import words
+from datahub.serve.outputs.schema_org import safe_json, schema_org
+from datahub.store import (
+    Store,
+    aliases,
+    glossary,
+    lifecycle,
+    milestones,
+    records,
+    related,
+    releases,
+    totals,
+)
+from datahub.web.portal import cards, words
+from datahub.web.portal import record as told
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from pathlib import Path
+
+    from datahub.record.glossary import Term
+    from datahub.search.service import Search
+    from datahub.store import Db
 
 PREVIEW = 10
 _NUMERIC = ("integer", "number")
+_ALIKE = 4
+_GAPS = 24
 
 
 class FieldRow(Struct, frozen=True):
@@ -20,11 +45,14 @@ class FieldRow(Struct, frozen=True):
 
     name: str
     title: str
+    title_en: str
     type: str
     constraints: list[str]
     pattern: str
+    values: list[str]
     description: str
     unit: str
+    example: str
 
 
 class Preview(Struct, frozen=True):
@@ -77,7 +105,9 @@ _ABOUT = {
 }
 
 
-def view(store: Store, engine: reading.Engine, name: str, base: str) -> dict[str, Any]:
+def view(
+    store: Store, engine: reading.Engine, search: Search, name: str, base: str
+) -> dict[str, Any]:
     """Everything the page of a dataset needs; `base` is the address the visitor came by.
 
     Raises:
@@ -92,16 +122,40 @@ def view(store: Store, engine: reading.Engine, name: str, base: str) -> dict[str
             )
         history = releases.find(db, name)
         latest = next((r for r in history if r.version == dataset.latest), None)
-        # What is not open for everybody shows its record, never its data.
-        shown = latest if dataset.openness is Openness.OPEN else None
+        gone = dataset.status not in records.LISTED
+        # What is not open for everybody shows its record, never its data; nor does what is gone.
+        shown = latest if dataset.openness is Openness.OPEN and not gone else None
         package = releases.get_package(db, name, shown.version) if shown else dataset.package
+        statuses = lifecycle.history(db, name)
+        reached = milestones.of(db, name)
+        around = _around(db, dataset, statuses, latest)
+    terms = _terms(store, dataset)
+    score, missing = completeness.score(dataset.package)
     return {
         "dataset": dataset,
+        "gone": gone,
+        "life": statuses[0] if statuses and dataset.status != "active" else None,
+        "status_title": vocabularies.label("status", dataset.status),
+        "validity_title": vocabularies.label("validity", str(dataset.record.get("validity", ""))),
+        "closed_title": vocabularies.label(
+            "closed_reason", str(dataset.record.get("closed_reason", ""))
+        ),
+        "successor_title": around.related.get(around.successor, ("", around.successor))[1],
+        "freshness": cards.card(dataset),
         "history": history,
         "latest": latest,
         "shown": shown,
-        "record": _record(dataset, latest),
+        "groups": told.groups(dataset, around),
+        "permissions": told.permissions(dataset.record),
+        "milestones": [(t.zh, reached.get(t.code)) for t in vocabularies.get("milestone")],
+        "score": score,
+        "missing": [(item.zh, item.field) for item in missing],
+        "terms": terms,
+        "alike": [] if gone else _alike(search, dataset),
+        "series": _series(store, engine, dataset, shown),
         "downloads": _downloads(dataset, shown) if shown else [],
+        "json_ld": safe_json(schema_org(dataset, shown, base)),
+        "base": base,
         "sections": [
             _section(store, engine, dataset, shown, resource, base)
             for resource in package["resources"]
@@ -109,41 +163,91 @@ def view(store: Store, engine: reading.Engine, name: str, base: str) -> dict[str
     }
 
 
-def _record(dataset: Dataset, latest: Release | None) -> list[tuple[str, list[str], str]]:
-    """Catalog record as term, parts of text and, where it helps, an address; no unknown items."""
-    record = dataset.record
-    contact, crs = record.get("contact", {}), str(record.get("crs", ""))
-    cycle = str(record["update_cycle"])
-    licenses = [
-        f"{item['title']}（{item['name']}）"
-        if item.get("title") and item.get("name")
-        else str(item.get("title") or item.get("name") or item.get("path"))
-        for item in dataset.package["licenses"]
-    ]
-    items: list[tuple[str, str | list[str], str]] = [
-        ("发布机构", dataset.publisher_title, f"/?publisher={dataset.publisher}"),
-        ("数据领域", dataset.theme_title, f"/?theme={dataset.theme}"),
-        ("开放类型", OPENNESS_ZH[dataset.openness.value], ""),
-        ("更新周期", words.UPDATE_CYCLE.get(cycle, cycle), ""),
-        ("目录代码", str(record["code"]), ""),
-        ("许可", licenses, ""),
-        ("联系方式", [str(value) for value in contact.values()], ""),
-        ("时间范围", _period(record.get("temporal", {})), ""),
-        ("空间范围", str(record.get("spatial", "")), ""),
-        ("坐标系", words.CRS.get(crs, crs), ""),
-        ("元数据更新", words.local(dataset.modified), ""),
-        ("数据更新", words.local(latest.released) if latest else "尚未发布", ""),
-        ("版本", f"第 {latest.version} 版" if latest else "尚未发布", ""),
-    ]
-    parts = ((term, [text] if isinstance(text, str) else text, url) for term, text, url in items)
-    return [item for item in parts if any(item[1])]
+def _around(
+    db: Db, dataset: Dataset, statuses: list[lifecycle.Status], latest: Release | None
+) -> told.Around:
+    successor = (statuses[0].successor or "") if statuses else ""
+    found = related.by_codes(db, cards.values(dataset.record.get("related")))
+    if successor:
+        found[successor] = (successor, related.titles(db, [successor]).get(successor, successor))
+    return told.Around(
+        regions=totals.titles(db, "region"),
+        licenses={item["name"]: item for item in records.get_terms(db, "license")},
+        related=found,
+        successor=successor,
+        former=tuple(aliases.names_of(db, dataset.name)),
+        version=f"第 {latest.version} 版" if latest else "",
+    )
 
 
-def _period(temporal: Json) -> list[str]:
-    start, end = str(temporal.get("start", "")), str(temporal.get("end", ""))
-    if start == end:
-        return [start]
-    return [f"{start or '…'} 至", end or "今"]
+def _terms(store: Store, dataset: Dataset) -> list[Term]:
+    """Glossary entries that the record names, and those that name the dataset."""
+    entries: list[Term] = totals.kept(store.catalog, ("portal", "terms"), glossary.approved)
+    named = cards.values(dataset.record.get("terms"))
+    return [item for item in entries if item.id in named or dataset.name in item.related_datasets]
+
+
+def _alike(search: Search, dataset: Dataset) -> list[tuple[str, str, str]]:
+    """Datasets that answer to the same words: name, title and publisher."""
+    text = " ".join([*cards.values(dataset.package.get("keywords"))[:3], dataset.theme_title])
+    hits = search.find(text, limit=_ALIKE + 1).hits
+    return [
+        (hit.dataset.name, hit.dataset.title, hit.dataset.publisher_title)
+        for hit in hits
+        if hit.dataset.name != dataset.name
+    ][:_ALIKE]
+
+
+def _series(
+    store: Store, engine: reading.Engine, dataset: Dataset, shown: Release | None
+) -> Json | None:
+    """What a series should hold, holds and lacks; None where the record declares none."""
+    if shown is None or not dataset.record.get("series"):
+        return None
+    folder = store.objects.public(dataset.name, shown.version)
+    try:
+        found = _judged(engine, folder, dataset.digest, _Judged(dataset, shown), _today(store))
+    except DatahubError:  # declared in a way that cannot be judged: the page goes without
+        return None
+    return found | {
+        "gaps": [_gap(item) for item in found["missing"][:_GAPS]],
+        "late": [_gap(item) for item in found["overdue"][:_GAPS]],
+    }
+
+
+class _Judged:
+    """A dataset and its release, equal to others of the same name and version."""
+
+    def __init__(self, dataset: Dataset, release: Release) -> None:
+        self.dataset, self.release = dataset, release
+
+    def __hash__(self) -> int:
+        return hash((self.dataset.name, self.release.version))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Judged) and hash(other) == hash(self)
+
+
+@lru_cache(maxsize=256)
+def _judged(
+    engine: reading.Engine,
+    folder: Path,
+    _digest: str,  # of the record: a changed declaration is judged anew
+    what: _Judged,
+    today: dt.date,
+) -> Json:
+    return series.completeness(engine, folder, what.dataset, what.release, today=today)
+
+
+def _today(store: Store) -> dt.date:
+    return store.clock().date()
+
+
+def _gap(item: Any) -> str:
+    """A missing issue or period as people write it."""
+    if isinstance(item, dict):
+        return f"{item['year']} 年第 {item['no']} 期" if item.get("no") else f"{item['year']} 年"
+    return str(item)
 
 
 def _downloads(dataset: Dataset, release: Release) -> list[Download]:
@@ -201,14 +305,18 @@ def _section(
 
 
 def _field(field: Json, schema: Json) -> FieldRow:
+    given = field.get("constraints", {})
     return FieldRow(
         name=field["name"],
         title=str(field.get("title") or field["name"]),
+        title_en=str(field.get("title_en") or ""),
         type=words.field_type(field),
         constraints=words.constraints(field, schema),
-        pattern=field.get("constraints", {}).get("pattern", ""),
+        pattern=given.get("pattern", ""),
+        values=[str(value) for value in given.get("enum", [])],
         description=field.get("description", ""),
         unit=field.get("unit", ""),
+        example=words.cell(field.get("example")),
     )
 
 

@@ -8,31 +8,10 @@ from typing import Any
 from datahub.model import Json
 
 _HERE = timezone(timedelta(hours=8))
-_SHOWN_VALUES = 12
 _SHOWN_TEXT = 160
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 _STEP = 1024
 
-UPDATE_CYCLE = {
-    "realtime": "实时",
-    "daily": "每日",
-    "weekly": "每周",
-    "tendays": "每旬",
-    "monthly": "每月",
-    "quarterly": "每季度",
-    "halfyear": "每半年",
-    "yearly": "每年",
-    "twoyear": "每两年",
-    "irregular": "不定期",
-    "static": "不更新",
-    "other": "其他",
-}
-CRS = {
-    "CGCS2000": "CGCS2000（2000 国家大地坐标系）",
-    "WGS84": "WGS84（GPS 坐标）",
-    "GCJ02": "GCJ02（互联网地图常用，有偏移）",
-    "BD09": "BD09（百度地图，有偏移）",
-}
 _TYPES = {
     "string": "文本",
     "integer": "整数",
@@ -82,17 +61,11 @@ def constraints(field: Json, schema: Json) -> list[str]:
         told.append("不得重复")
     told += [text.format(given[key]) for key, text in _CONSTRAINTS.items() if key in given]
     if "enum" in given:
-        told.append(_values(given["enum"]))
+        told.append(f"只能是 {len(given['enum'])} 个值之一")
     for key in schema.get("foreignKeys", []):
         if field["name"] in _listed(key["fields"]):
             told.append(f"须在资源 {key['reference'].get('resource') or '本表'} 中存在")
     return told
-
-
-def _values(values: list[Any]) -> str:
-    shown = "、".join(str(value) for value in values[:_SHOWN_VALUES])
-    more = f" 等 {len(values)} 个值" if len(values) > _SHOWN_VALUES else ""
-    return f"只能是：{shown}{more}"
 
 
 def _listed(names: Any) -> list[str]:
