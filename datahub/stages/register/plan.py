@@ -48,7 +48,14 @@ class Plan(Struct, frozen=True):
         return not (datasets or self.vocabularies or self.terms)
 
 
-def make_plan(db: Db, wanted: Folder, *, now: str, known: dict[str, Dataset] | None = None) -> Plan:
+def make_plan(
+    db: Db,
+    wanted: Folder,
+    *,
+    now: str,
+    known: dict[str, Dataset] | None = None,
+    duplicates: tuple[Duplicate, ...] | None = None,
+) -> Plan:
     """Compare a folder with the catalog.
 
     Raises:
