@@ -41,7 +41,8 @@ _DATE_LIKE = re.compile(
     r"\d{4}([-/.年])\d{1,2}[-/.月]\d{1,2}日?(\s*\d{1,2}[:时点]\d{1,2}.*)?|\d{4}年\d{1,2}月|"
     r"(19|20)\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])"
 )
-_LONG, _SHORT_CODE = 15, 5
+_DAY = re.compile(r"日期|时间|date|(?:^|_)day$", re.IGNORECASE)
+_LONG = 15
 _FEW_LISTS, _LIST_SHARE, _LIST_WORD = 5, 0.2, 20
 _ENUM_MOST, _ENUM_TIMES, _ENUM_WIDE, _ENUM_ROWS = 20, 3, 40, 20
 
@@ -92,6 +93,8 @@ def kind_of(column: Column, values: Sequence[str], known: Json | None) -> Kind:
 
 def _candidates(column: Column, values: Sequence[str]) -> Iterator[Kind]:
     yield from _booleans(column)
+    if _DAY.search(column.label):
+        yield from _times(column, values)
     if not _is_code(column, values):
         yield from _numbers(column, values)
     yield from _times(column, values)
