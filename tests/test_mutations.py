@@ -188,7 +188,7 @@ def test_every_schema_has_a_sample_in_the_catalog():
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_sample_is_valid(schema, cells, tmp_path):
     """The sample is valid, foreign keys included, and the fast engine says so by itself."""
-    path = write(tmp_path / "sample.csv", cells(schema)[: 10 * MOST_ROWS])
+    path = write(tmp_path / "sample.csv", cells(schema)[: 5 * MOST_ROWS])
     whole = [head(schema, cells)] if any(not r for _, r, _, _ in foreign_keys(schema)) else []
     for header, rows in whole:
         write(path, [header, *rows])
@@ -405,7 +405,7 @@ RULED = [schema for schema in SCHEMAS if rules_of(schema)]
 def test_broken_rules_are_found(schema, cells, tmp_path):
     """The sample keeps every declared rule; a row that breaks one is the finding of that rule."""
     whole = cells(schema)
-    good = judged(schema, whole[: 10 * MOST_ROWS], tmp_path)
+    good = judged(schema, whole[: 5 * MOST_ROWS], tmp_path)
     assert good["valid"]
     assert [(r["rule"], r["rows"]) for r in good["rules"] if r["count"] or r["skipped"]] == []
     rules = rules_of(schema)
