@@ -11,9 +11,9 @@ from datahub.search import analysis, schema
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-WORDS = {"title": 6.0, "keys": 4.0, "org": 2.2, "fields": 1.6, "body": 1.0}
+WORDS = {"title": 6.0, "keys": 4.0, "gloss": 2.0, "org": 2.2, "fields": 1.6, "body": 1.0}
 PAIRS = {"title2": 5.0, "keys2": 3.2, "rest2": 0.8}
-NEAR = ("title", "keys", "title2", "keys2", "org")
+NEAR = ("title", "keys", "gloss", "title2", "keys2", "org")
 _SOUND = {"sound": 3.5, "sound2": 1.2}
 _SPELL = 4.0
 _TIE = 0.15
@@ -35,7 +35,8 @@ class Clauses:
         self._schema = schema.tantivy_schema()
         self._query = tantivy.Query
         self._must, self._should = tantivy.Occur.Must, tantivy.Occur.Should
-        self.known = lru_cache(maxsize=8192)(self._known)
+        self._worded = lru_cache(maxsize=8192)(self._make)
+        self._there = lru_cache(maxsize=8192)(self.count)
         self.heard = lru_cache(maxsize=8192)(self._heard)
 
     # Combining --------------------------------------------------------------------------
@@ -74,8 +75,7 @@ class Clauses:
 
     def count(self, query: Any, least: int = 1) -> int:
         """How many match, as far as the question is whether so many do."""
-        found: int = len(self.searcher.search(query, least, count=False).hits)
-        return found
+        return len(self.searcher.search(query, least, count=False).hits)
 
     def term(self, field: str, text: str) -> Any:
         """One term of one field."""
@@ -89,28 +89,36 @@ class Clauses:
 
     def wording(self, text: str, near: bool = False) -> Any | None:
         """A wording wherever it stands; near: in title, keywords or publisher only."""
-        runs = list(analysis.runs(analysis.fold(text)))
-        found = [self._run(run, han, near) for run, han in runs]
-        present = [query for query in found if query is not None]
-        return self.every(present) if present and len(present) == len(runs) else None
+        return self._worded(text, near)[0]
 
-    def _run(self, run: str, han: bool, near: bool) -> Any | None:
-        terms = (
-            {run: 1.0}
-            if han
-            else {t: 1.0 if t in whole(run) else _PART for t in analysis.latin(run)}
-        )
+    def known(self, text: str) -> bool:
+        """Tell whether a wording stands anywhere."""
+        query, sure = self._worded(text, False)
+        return query is not None and (sure or self._there(query) > 0)
+
+    def _make(self, text: str, near: bool) -> tuple[Any | None, bool]:
+        """Query of a wording, and whether it is certain without asking that it finds something."""
+        runs = list(analysis.runs(analysis.fold(text)))
+        made = [self._run(run, han, near) for run, han in runs]
+        if not made or any(query is None for query, _ in made):
+            return None, False
+        sure = len(made) == 1 and made[0][1]
+        return self.every([query for query, _ in made]), sure
+
+    def _run(self, run: str, han: bool, near: bool) -> tuple[Any | None, bool]:
+        terms = {run: 1.0} if han else _lettered(run)
         queries = [
             self.weighted(self.term(field, term), boost * weight)
             for field, boost in WORDS.items()
             for term, weight in terms.items()
             if (not near or field in NEAR) and self.searcher.doc_freq(field, term)
         ]
+        sure = bool(queries)
         if han:
             queries += self._pairs(run, near)
-        else:
-            queries += [self.constant(self.term("exact", run), 12.0)] if self._is_exact(run) else []
-        return self.best(queries) if queries else None
+        elif self._is_exact(run):
+            queries.append(self.constant(self.term("exact", run), 12.0))
+        return (self.best(queries) if queries else None), sure
 
     def _is_exact(self, run: str) -> bool:
         return bool(self.searcher.doc_freq("exact", run))
@@ -133,15 +141,11 @@ class Clauses:
             return self.term(field, term if isinstance(term, str) else term[1])
         return self._query.phrase_query(self._schema, field, list(terms))
 
-    def _known(self, text: str, near: bool = False) -> bool:
-        query = self.wording(text, near)
-        return query is not None and self.count(query) > 0
-
     def quoted(self, text: str) -> Any:
         """A text exactly as it stands: its neighbours in order, its other words too."""
         parts: list[Any] = []
         for run, han in analysis.runs(text):
-            query = self._run_exactly(run) if han else self._run(run, han=False, near=False)
+            query = self._run_exactly(run) if han else self._run(run, han=False, near=False)[0]
             parts.append(query or self._query.empty_query())
         return self.every(parts) if parts else self._query.empty_query()
 
@@ -200,10 +204,11 @@ class Clauses:
         return self.best(queries, 0.0)
 
 
-def whole(word: str) -> set[str]:
-    """A word of letters as it stands, joined, singular: not its parts."""
+def _lettered(word: str) -> dict[str, float]:
+    """Terms of a word of letters: it counts as it stands, joined or singular, its parts less."""
     joined = "".join(analysis.parts(word))
-    return {word, joined, analysis.stem(word), analysis.stem(joined)}
+    whole = {word, joined, analysis.stem(word), analysis.stem(joined)}
+    return {term: 1.0 if term in whole else _PART for term in analysis.latin(word)}
 
 
 def _variants(run: str) -> list[list[tuple[int, str]]]:

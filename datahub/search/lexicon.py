@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 _OFFICIAL, _EQUAL, _GLOSSARY = 0.85, 0.9, 0.95
 _INITIALS = 2
+_APART = re.compile(r"[\s_/-]+")
 
 
 class Meaning(Struct, frozen=True):
@@ -105,7 +107,7 @@ def key(word: str) -> str:
     """What a word is looked up by: folded, without blanks within Chinese, singular in English."""
     folded = analysis.fold(word).strip()
     if folded.isascii():
-        return " ".join(analysis.stem(part) for part in folded.split())
+        return " ".join(analysis.stem(part) for part in _APART.split(folded) if part)
     return squeezed(folded)
 
 

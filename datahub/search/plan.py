@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from datahub.search.lexicon import Lexicon
     from datahub.search.parse import Asked, Unit
 
-_EXACT, _WHOLE = 60.0, 5.0
+_EXACT = 60.0
+_WHOLE = {"title2": 5.0, "keys2": 4.0, "rest2": 2.5}
 _WEAK = 0.3
 _HOMOPHONE, _MISTYPED, _PARTS = 0.8, 0.75, 0.7
 _LAST = 1.1  # the head of a Chinese phrase stands last
@@ -40,10 +41,18 @@ class Part:
 
 
 @dataclass
+class Tier:
+    """A query, and what the first that it finds has to match for it to be the answer."""
+
+    query: Any
+    first: Any | None = None
+
+
+@dataclass
 class Plan:
     """A query in tiers: the first tier that finds anything is the answer."""
 
-    tiers: list[Any]
+    tiers: list[Tier]
     words: list[str]
     sounds: list[tuple[str, ...]]
     typos: list[str]  # runs that were taken for something one typo apart
@@ -79,7 +88,7 @@ class Planner:
         ahead: list[Any],
         *,
         every_group: bool,
-    ) -> list[Any]:
+    ) -> list[Tier]:
         clauses = self._clauses
         queries = [part.query for part in strong]
         queries = [*queries[:-1], clauses.weighted(queries[-1], _LAST)] if queries else []
@@ -90,27 +99,22 @@ class Planner:
             return clauses.every([*main, *required]) if main or required else ahead[0]
 
         if not queries:
-            return [tier(1)]
+            return [Tier(tier(1))]
         if every_group:
             groups = {part.group for part in strong}
             each = [
                 clauses.some([part.query for part in strong if part.group == group])
                 for group in sorted(groups)
             ]
-            return [clauses.every([tier(1), *each])]
+            return [Tier(clauses.every([tier(1), *each]))]
         count = len(strong)
-        near = [part.near for part in strong]
-        together = clauses.every([q for q in near if q is not None]) if all(near) else None
+        near = [part.near for part in strong if part.near is not None]
         tiers = []
-        if (
-            count > 1
-            and together is not None
-            and clauses.count(clauses.every([together, *required]))
-        ):
-            tiers.append(tier(count))
+        if 1 < count == len(near):
+            tiers.append(Tier(tier(count), clauses.every([*near, *required])))
         if count > _WORD:
-            tiers.append(tier((count + 1) // 2))
-        return [*tiers, tier(1)]
+            tiers.append(Tier(tier((count + 1) // 2)))
+        return [*tiers, Tier(tier(1))]
 
     def _ahead(self, asked: Asked) -> list[Any]:
         """What puts a record first whatever else matches: its title, name or code as typed."""
@@ -125,8 +129,11 @@ class Planner:
         ]
         if len(asked.whole) > _WORD and len(asked.units) > 1:
             pairs = [a + b for a, b in zip(asked.whole, asked.whole[1:], strict=False)]
-            if all(clauses.searcher.doc_freq("title2", pair) for pair in pairs):
-                found.append(clauses.weighted(clauses.phrase("title2", pairs), _WHOLE))
+            found += [
+                clauses.weighted(clauses.phrase(field, pairs), weight)
+                for field, weight in _WHOLE.items()
+                if all(clauses.searcher.doc_freq(field, pair) for pair in pairs)
+            ]
         return found
 
     # Units ------------------------------------------------------------------------------
@@ -232,7 +239,7 @@ class Planner:
             near += spoken
             sounds += heard
             if not queries:
-                return self._syllable_pieces(unit, sounds) or self._mistyped_letters(unit)
+                return self._mistyped_letters(unit) or self._syllable_pieces(unit, sounds)
         if not queries:
             return []
         best = self._clauses.best

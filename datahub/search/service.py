@@ -14,7 +14,7 @@ from datahub.search.follow import Follower, context_of
 from datahub.search.lexicon import Lexicon
 from datahub.search.marking import Marker, Piece
 from datahub.search.parse import Asked, clean, parse
-from datahub.search.plan import Plan, Planner
+from datahub.search.plan import Plan, Planner, Tier
 from datahub.search.unanswered import Unanswered
 from datahub.store import records, sources
 from datahub.store.records import Filter
@@ -129,12 +129,12 @@ class Search:
             return self._without_index(text, chosen, limit=limit, offset=offset)
         asked = parse(text, state.lexicon)
         plan = None if asked.empty else state.planner.plan(asked, every_group=every_group)
-        query = _query(state, asked, plan)
-        if query is None:
-            return self._nothing(state, asked, log=log)
         narrowed = narrowing.compiled(chosen, time.time())
-        full = state.clauses.filtered(query, narrowed.values())
-        names, total = _page(state.searcher, full, sort, limit, offset)
+        page = _Page(sort=sort, limit=limit, offset=offset)
+        found = _first_tier(state.clauses, _tiers(state, asked, plan), narrowed, page)
+        if found is None:
+            return self._nothing(state, asked, log=log)
+        query, names, total = found
         counted: dict[str, list[Count]] = {}
         if facets:
             key = (asked.text, every_group, tuple(sorted(chosen.items())))
@@ -237,36 +237,68 @@ class Search:
         return Result(total=total, hits=hits, facets={}, indexed=False)
 
 
-def _query(state: _State, asked: Asked, plan: Plan | None) -> Any | None:
-    """The first tier that finds anything; everything when nothing was asked for."""
+def _tiers(state: _State, asked: Asked, plan: Plan | None) -> list[Tier]:
+    """What to ask, one after the other; everything when nothing was asked for."""
     clauses = state.clauses
     if asked.empty:
         everything = clauses.term("listed", "y"), clauses.term("listed", "n")
-        return clauses.constant(clauses.some(everything), 1.0)
-    if plan is None:
-        return None
-    listed = [clauses.term("listed", "y")]
-    for tier in plan.tiers[:-1]:
-        if clauses.count(clauses.filtered(tier, listed)):
-            return tier
-    return plan.tiers[-1]
+        return [Tier(clauses.constant(clauses.some(everything), 1.0))]
+    return plan.tiers if plan else []
+
+
+class _Page(Struct, frozen=True):
+    """Which part of what is found, in which order."""
+
+    sort: str
+    limit: int
+    offset: int
+
+
+_FIRST = _Page(sort="relevance", limit=1, offset=0)
+
+
+def _first_tier(
+    clauses: Clauses, tiers: list[Tier], narrowed: dict[str, Any], page: _Page
+) -> tuple[Any, list[tuple[str, float]], int] | None:
+    """The first tier that finds anything, with a page of what it finds.
+
+    Filters do not change which tier it is: they narrow what was found without them.
+    """
+    usual = {name: query for name, query in narrowed.items() if name == schema.LISTED}
+    for tier in tiers:
+        names, total = _page(clauses, tier.query, narrowed, page)
+        if total and tier.first is None:
+            return tier.query, names, total
+        best = names
+        if not total or page.sort != "relevance" or page.offset or len(usual) < len(narrowed):
+            best = _page(clauses, tier.query, usual, _FIRST)[0]
+        if best and (tier.first is None or _is_first(clauses, tier.first, best[0][0])):
+            return tier.query, names, total
+    return None
+
+
+def _is_first(clauses: Clauses, wanted: Any, name: str) -> bool:
+    return clauses.count(clauses.every([clauses.term("name", name), wanted])) > 0
 
 
 def _page(
-    searcher: Any, query: Any, sort: str, limit: int, offset: int
+    clauses: Clauses, query: Any, narrowed: dict[str, Any], page: _Page
 ) -> tuple[list[tuple[str, float]], int]:
     """Names and scores of a page, and how many there are."""
     import tantivy
 
-    field = SORTS[sort]
-    if offset >= DEEPEST:
-        return [], int(searcher.search(query, 1).count)
+    full, search = clauses.filtered(query, narrowed.values()), clauses.searcher.search
+    field = SORTS[page.sort]
+    if page.offset >= DEEPEST:
+        return [], int(search(full, 1).count)
     if field is None:
-        answer = searcher.search(query, limit, offset=offset)
+        answer = search(full, page.limit, offset=page.offset, weight_by_field="weight")
         hits = [(address, float(score)) for score, address in answer.hits]
     else:
         order = tantivy.Order.Asc if field == "order" else tantivy.Order.Desc
-        answer = searcher.search(query, limit, offset=offset, order_by_field=field, order=order)
+        answer = search(full, page.limit, offset=page.offset, order_by_field=field, order=order)
         hits = [(address, 0.0) for _, address in answer.hits]
-    names = [(str(searcher.doc(address).get_first("name")), score) for address, score in hits]
+    names = [
+        (str(clauses.searcher.doc(address).get_first("name")), score) for address, score in hits
+    ]
     return names, int(answer.count)
