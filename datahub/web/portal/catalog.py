@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PAGE = 20
 _SHOWN = 8
 _NEAR = 2
+_SHORT = 4  # longer names of formats are words
 SORTS_ZH = {
     "relevance": "相关度",
     "updated": "数据更新",
@@ -222,16 +223,16 @@ def _totals(db: Db) -> totals.Totals:
 def _group(
     name: str, counts: list[Count], asked: Query, titles: dict[str, str], above: dict[str, str]
 ) -> Group | None:
-    """Values of a facet, each counted under all other filters; None when there is no choice."""
+    """Values of a facet, each counted under all other filters; None when there are none."""
     chosen = asked.filters.get(name, ())
     there = {item.value: item.count for item in counts if item.value}
     there |= {code: 0 for code in chosen if code not in there}
-    if len(there) < (1 if chosen else 2):
+    if not there:
         return None
 
     def choice(code: str, below: tuple[Choice, ...] = ()) -> Choice:
         return Choice(
-            title=titles.get(code) or (code.upper() if name == "format" else code),
+            title=titles.get(code) or (_format(code) if name == "format" else code),
             count=there[code],
             url=asked.toggled(name, code),
             chosen=code in chosen,
@@ -248,6 +249,10 @@ def _group(
             shown = choices
     more = [c for c in choices if c not in shown]
     return Group(name=name, title=FACETS[name], choices=shown, more=more, chosen=len(chosen))
+
+
+def _format(code: str) -> str:
+    return code.upper() if len(code) <= _SHORT else code.capitalize()
 
 
 def _tree(there: dict[str, int], above: dict[str, str], choice: Any) -> list[Choice]:

@@ -103,7 +103,7 @@ def list_terms(
 @get("/glossary/{name:str}", opt=_PUBLIC, sync_to_thread=True, include_in_schema=False)
 def show_term(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[str]:
     """Answer with one entry of the glossary."""
-    found = terms.view(store_of(request), name)
+    found = terms.view(store_of(request), search_of(request), name)
     status = _GONE if found["state"] == "retired" else 200
     return page("term.html", status=status, base=base_of(request), **found)
 

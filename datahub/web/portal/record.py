@@ -25,6 +25,7 @@ class Part(Struct, frozen=True):
 
     text: str
     url: str = ""
+    lang: str = ""  # where it is not Chinese
 
 
 class Item(Struct, frozen=True):
@@ -115,12 +116,12 @@ def _basics(dataset: Dataset, around: Around, given: Callable[[str], Any]) -> It
         "关键字",
         [part for word in cards.values(package.get("keywords")) for part in _link(word, q=word)],
     )
-    yield "英文名称", _text(package.get("title_en"))
-    yield "英文摘要", _text(package.get("description_en"))
+    yield "英文名称", [Part(text=str(package.get("title_en") or ""), lang="en")]
+    yield "英文摘要", [Part(text=str(package.get("description_en") or ""), lang="en")]
     yield "时间范围", _period(given("temporal"))
     yield "空间范围", _text(given("spatial"))
     yield "数源单位", _text(given("source_dept"))
-    yield "数据提供单位", _text(given("provider"))
+    yield "提供单位", _text(given("provider"))
     yield "来源系统", _text(given("source_system"))
     former = dict.fromkeys([*cards.values(given("formerly")), *around.former])
     yield "曾用标识", [Part(text=name) for name in former]

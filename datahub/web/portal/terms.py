@@ -8,11 +8,14 @@ from urllib.parse import urlencode
 from datahub.errors_glossary import TermUnknown
 from datahub.record.glossary import STATES, expired, fold, words
 from datahub.store import Store, editions, glossary, related, totals
+from datahub.web.portal import cards
 
 if TYPE_CHECKING:
     from datahub.record.glossary import Term
+    from datahub.search.service import Search
 
 PAGE = 48
+_LOOKED_AT = 30
 _PUBLIC = ("approved", "retired")
 
 
@@ -62,7 +65,7 @@ def _matching(entries: list[Term], wanted: str) -> list[Term]:
     return [entry[-1] for entry in sorted(scored, key=lambda entry: entry[:-1])]
 
 
-def view(store: Store, identifier: str) -> dict[str, Any]:
+def view(store: Store, search: Search, identifier: str) -> dict[str, Any]:
     """One entry as it holds, or as it was when it was retired, with its public versions.
 
     Raises:
@@ -78,6 +81,8 @@ def view(store: Store, identifier: str) -> dict[str, Any]:
         named = related.titles(db, head.term.related_datasets)
         owner = totals.titles(db, "publisher").get(head.term.owner, head.term.owner)
         region = totals.titles(db, "region").get(head.term.region, head.term.region)
+    hits = [hit.dataset for hit in search.find(head.term.term, limit=_LOOKED_AT).hits]
+    named |= {d.name: d.title for d in hits if identifier in cards.values(d.record.get("terms"))}
     return {
         "term": head.term,
         "state": head.state,
@@ -86,7 +91,7 @@ def view(store: Store, identifier: str) -> dict[str, Any]:
         "owner": owner,
         "region": region,
         "at": head.at,
-        "datasets": [(name, named[name]) for name in head.term.related_datasets if name in named],
+        "datasets": list(named.items()),
         "versions": [(item.version, STATES[item.state], item.at) for item in known],
         "siblings": [
             item for item in entries if item.owner == head.term.owner and item.id != identifier
