@@ -293,7 +293,10 @@ def test_what_is_not_open_has_no_download(site):
     limited = URIRef(f"{site.url}/datasets/limited#dataset")
     (rights,) = found.objects(limited, DCTERMS.rights)
     told = found.value(rights, RDFS.label)
-    assert told == Literal("开放方式：线上申请；使用要求：不得还原个人；安全措施：专网", lang="zh")
+    assert told == Literal(
+        "使用者身份：实名认证；开放方式：线上申请；使用要求：不得还原个人；安全措施：专网",
+        lang="zh",
+    )
     assert found.value(limited, DCTERMS.accessRights) == EU["access-right/RESTRICTED"]
     shown = next(found.objects(limited, DCAT.distribution))
     assert found.value(shown, DCAT.accessURL) == URIRef(f"{site.url}/datasets/limited")
@@ -303,6 +306,8 @@ def test_what_is_not_open_has_no_download(site):
     dead = URIRef(f"{site.url}/datasets/dead#dataset")
     successor = URIRef(f"{site.url}/datasets/air#dataset")
     assert found.value(dead, DCTERMS.isReplacedBy) == successor
+    amended = URIRef(f"{site.url}/datasets/old_rule#dataset")
+    assert found.value(amended, DCTERMS.isReplacedBy) == successor
 
 
 def test_hostile_texts_stay_data(site):
@@ -318,6 +323,7 @@ def test_hostile_texts_stay_data(site):
     feed = parsed(site.get("/feed.atom").content)
     titles = [e.findtext("a:title", namespaces=ATOM) for e in feed.findall("a:entry", ATOM)]
     assert f"新数据集：{CLEAN}" in titles
+    assert "状态变化：数据集 dead（已注销）" in titles
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,8 @@ class Context(Struct, frozen=True):
     @property
     def title(self) -> str:
         """Title of the catalog."""
-        city = next((r["title"] for r in self.regions.values() if not r.get("parent")), "")
+        tops = (r for r in self.regions.values() if not r.get("parent") and not r.get("valid_to"))
+        city = next((region["title"] for region in tops), "")
         return str(self.catalog.get("title") or f"{city}公共数据目录")
 
 
@@ -97,7 +98,8 @@ class News(Struct, frozen=True):
     publisher_title: str
     theme: str
     theme_title: str
-    reason: str = ""
+    reason: str = ""  # of a withdrawal or a status
+    state: str = ""  # the status, when it is that what changed
 
 
 def last_change(db: Db) -> tuple[int, str]:
@@ -237,7 +239,8 @@ def news(
             *(datasets.c[n] for n in ("name", "title", "publisher", "theme", "package")),
             publishers.c.title.label("publisher_title"),
             terms.c.title.label("theme_title"),
-            releases.c.reason,
+            sa.func.coalesce(releases.c.reason, statuses.c.reason).label("reason"),
+            statuses.c.status.label("state"),
         )
         .outerjoin(aliases, aliases.c.alias == changes.c.dataset)  # of names given up
         .join(datasets, datasets.c.name == sa.func.coalesce(aliases.c.dataset, changes.c.dataset))
@@ -246,6 +249,14 @@ def news(
         .outerjoin(
             releases,
             sa.and_(releases.c.dataset == datasets.c.name, releases.c.version == changes.c.version),
+        )
+        .outerjoin(
+            statuses,
+            sa.and_(
+                changes.c.what == "status",
+                statuses.c.dataset == datasets.c.name,
+                statuses.c.at == changes.c.at,
+            ),
         )
         .order_by(changes.c.seq.desc())
         .limit(limit)
@@ -262,10 +273,11 @@ def news(
 
 
 def _news(row: Any) -> News:
-    names = set(News.__struct_fields__) - {"description", "theme_title", "reason"}
+    names = set(News.__struct_fields__) - {"description", "theme_title", "reason", "state"}
     return News(
         **{name: getattr(row, name) for name in names},
         description=msgspec.json.decode(row.package).get("description", ""),
         theme_title=row.theme_title or row.theme,
         reason=row.reason or "",
+        state=row.state or "",
     )

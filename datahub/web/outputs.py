@@ -126,7 +126,7 @@ async def _catalog(
         return Response(b"", headers=headers, media_type=form.media_type)
     if form.write is None:
         make = partial(_workbook, store, context, base, everything=whole)
-        chunks = await run_sync(make, limiter=_limiter(request))
+        chunks = await run_sync(make, limiter=_limiter(request, "workbook_limiter", 1))
         return Stream(_in_threads(chunks, _limiter(request)), headers=headers)
     listed = listing.each(store.catalog, everything=whole)
     write = partial(tables.write_csv, bom=bom) if form.suffix == "csv" else form.write
@@ -380,12 +380,17 @@ def _packed(chunks: Iterator[bytes]) -> Iterator[bytes]:
     yield packer.flush()
 
 
-def _limiter(request: Request[Any, Any, Any]) -> CapacityLimiter:
-    """Places for making documents, in this process; made where an event loop runs."""
+def _limiter(
+    request: Request[Any, Any, Any], name: str = "bulk_limiter", places: int = _AT_ONCE
+) -> CapacityLimiter:
+    """Places for making documents, in this process; made where an event loop runs.
+
+    Workbooks, which are made whole, wait for each other and keep no stream waiting.
+    """
     state = request.app.state
-    if "bulk_limiter" not in state:
-        state.bulk_limiter = CapacityLimiter(_AT_ONCE)
-    limiter: CapacityLimiter = state.bulk_limiter
+    if name not in state:
+        state[name] = CapacityLimiter(places)
+    limiter: CapacityLimiter = state[name]
     return limiter
 
 

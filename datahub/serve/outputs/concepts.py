@@ -82,6 +82,10 @@ class Names:
         """Address of a publisher, theme, region, licence or resource class."""
         return iri(f"{self.document}#{kind}-") + iri(code).replace("#", "%23").replace("/", "%2F")
 
+    def term(self, identifier: str) -> str:
+        """Address of a glossary entry."""
+        return iri(f"{self.api}/glossary/{identifier}")
+
     def page(self, dataset: str) -> str:
         """Address of a dataset's page."""
         return iri(f"{self.base}/datasets/{dataset}")

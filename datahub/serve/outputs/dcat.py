@@ -74,7 +74,11 @@ def catalog(context: Context, names: Names) -> Node:
     """Describe the catalog itself."""
     given = context.catalog
     english = str(given.get("title_en") or "Public data catalog")
-    top = [code for code, item in context.regions.items() if not item.get("parent")]
+    top = [
+        code
+        for code, item in context.regions.items()
+        if not item.get("parent") and not item.get("valid_to")
+    ]
     licences = [ref(concepts.licence_name(i, names)) for i in context.licenses.values()]
     return compact(
         {
@@ -122,6 +126,7 @@ def dataset(item: Listed, context: Context, names: Names) -> Node:
     """Describe a dataset, with its catalog record and its distributions."""
     found = item.dataset
     record, name = found.record, names.dataset(found.name)
+    after = item.successor or str(record.get("superseded_by") or "")
     state = _STATUS.get(item.status) or (concepts.WITHDRAWN if item.gone else None)
     node = {
         "@id": name,
@@ -145,7 +150,9 @@ def dataset(item: Listed, context: Context, names: Names) -> Node:
         "dct:type": _class(record, names),
         "dct:conformsTo": [] if item.gone else _standards(found, names),
         "dct:relation": [{"dct:identifier": text(str(code))} for code in _many(record, "related")],
-        "dct:isReplacedBy": ref(names.dataset(item.successor)) if item.successor else None,
+        "dct:isReplacedBy": ref(names.dataset(after)) if after else None,
+        "dct:subject": [ref(names.term(str(term))) for term in _many(record, "terms")],
+        "dct:provenance": _origin(record),
         "adms:status": ref(state) if state else None,
         "dcat:landingPage": {"@id": names.page(found.name), "@type": "foaf:Document"},
         "dcat:version": text(str(found.latest)) if found.latest and not item.gone else None,
@@ -217,6 +224,9 @@ def _equivalent(name: str, code: str, key: str) -> Node | None:
 def _conditions(record: Json) -> Node | None:
     """On what conditions data is given, or why it is not."""
     parts: list[str] = []
+    if record.get("auth_level"):
+        known = vocabularies.label("auth_level", str(record["auth_level"]))
+        parts.append(f"使用者身份：{known}")
     given = record.get("open_condition")
     if isinstance(given, dict):
         titles = {"method": "开放方式", "use": "使用要求", "security": "安全措施"}
@@ -231,6 +241,15 @@ def _conditions(record: Json) -> Node | None:
     if not parts:
         return None
     return {"@type": "dct:RightsStatement", "rdfs:label": text("；".join(parts), "zh")}
+
+
+def _origin(record: Json) -> Node | None:
+    """Where the data comes from, in words."""
+    titles = {"source_dept": "数源单位", "provider": "数据提供单位", "source_system": "来源系统"}
+    parts = [f"{title}：{record[key]}" for key, title in titles.items() if record.get(key)]
+    if not parts:
+        return None
+    return {"@type": "dct:ProvenanceStatement", "rdfs:label": text("；".join(parts), "zh")}
 
 
 def _period(given: object) -> Node | None:
@@ -271,8 +290,15 @@ def _standards(found: Dataset, names: Names) -> list[Node]:
         for resource in found.package["resources"]
         if resource.get("schema")
     ]
+    if item := record_text(found.record.get("std_item")):
+        standards.append({"@type": "dct:Standard", "dct:title": [text(item, "zh")]})
     crs = _equivalent("crs", str(found.record.get("crs")), "uri")
     return [*standards, crs] if crs else standards
+
+
+def record_text(value: object) -> str:
+    """Text of a value that may be a list."""
+    return "；".join(map(str, value)) if isinstance(value, list) else str(value or "")
 
 
 def schema_name(dataset_name: str, resource: str, names: Names) -> str:

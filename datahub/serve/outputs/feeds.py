@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
 
 from datahub.model import Json, Struct
+from datahub.record import vocabularies
 from datahub.serve.outputs.concepts import Names
 from datahub.serve.outputs.texts import attribute, xml
 
@@ -135,13 +136,15 @@ def headline(item: News) -> str:
     """What happened to which dataset, in a line."""
     zh, _ = _WHAT.get(item.what, _OTHER)
     version = f"（第 {item.version} 版）" if item.version else ""
-    return f"{zh}：{item.title}{version}"
+    state = f"（{vocabularies.label('status', item.state)}）" if item.state else ""
+    return f"{zh}：{item.title}{version}{state}"
 
 
 def told(item: News) -> str:
     """What a reader should know of a change."""
     zh, en = _WHAT.get(item.what, _OTHER)
-    reason = f"原因：{item.reason}。" if item.what == "withdrawn" and item.reason else ""
+    shown = item.what in ("withdrawn", "status") and item.reason
+    reason = f"原因：{item.reason}。" if shown else ""
     return f"{item.publisher_title}：{zh}（{en}）。{reason}{item.description}"
 
 

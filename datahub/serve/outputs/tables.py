@@ -53,6 +53,7 @@ CSV_COLUMNS = {
     "share_method": "共享方式",
     "grade": "数据分级",
     "update_cycle": "更新周期",
+    "update_lag": "更新时滞",
     "issued": "发布日期",
     "modified": "目录更新时间",
     "data_updated": "数据更新时间",
@@ -66,6 +67,16 @@ CSV_COLUMNS = {
     "contact_name": "联系人",
     "contact_phone": "联系电话",
     "contact_email": "联系邮箱",
+    "source_dept": "数源单位",
+    "provider": "数据提供单位",
+    "source_system": "来源系统",
+    "batch": "批次",
+    "asset_no": "资产编号",
+    "industry": "行业分类",
+    "related": "关联资源代码",
+    "std_item": "标准目录事项",
+    "terms": "政务词条",
+    "disclosure_stage": "公开环节",
     "formats": "格式",
     "resources": "资源数",
     "fields": "信息项数",
@@ -73,6 +84,7 @@ CSV_COLUMNS = {
     "cells": "数据容量（行×列）",
     "score": "元数据完备度",
     "validity": "效力状态",
+    "superseded_by": "替代数据集",
     "sample": "示例数据",
     "page": "页面地址",
     "downloads": "下载地址",
@@ -95,11 +107,13 @@ FIELD_COLUMNS = {
 }
 _CODED = (
     *("openness", "status", "auth_level", "grade", "update_cycle", "validity", "crs"),
-    *("share_type", "closed_reason"),
+    *("share_type", "share_method", "closed_reason", "disclosure_stage"),
 )
 _PLAIN = (
     *("code", "auth_level", "closed_reason", "legal_basis", "share_type", "share_condition"),
-    *("share_method", "grade", "update_cycle", "issued", "spatial", "crs", "timezone", "validity"),
+    *("share_method", "grade", "update_cycle", "update_lag", "issued", "source_dept", "provider"),
+    *("source_system", "batch", "asset_no", "industry", "spatial", "crs", "timezone", "related"),
+    *("std_item", "terms", "disclosure_stage", "validity", "superseded_by"),
 )
 _MOST_ROWS = 1_048_576  # of a sheet, its header included
 _CELL = 32_767
