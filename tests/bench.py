@@ -128,10 +128,11 @@ def catalog(folder: Path) -> Path:
     shutil.copy(ROOT / "catalogs" / "yichang" / "catalog.yaml", own)
     schema = {"fields": [{"name": name, "type": kind} for name, kind in FIELDS]}
     package = {
-        "name": "bench", "title": "基准", "licenses": [{"name": "CC-BY-4.0"}],
+        "name": "bench", "title": "基准", "description": "测速用的表。", "licenses": [{"name": "CC-BY-4.0"}],
         "resources": [{"name": "bench", "path": "bench.csv", "schema": schema}],
-        "catalog": {"publisher": "yc-env", "theme": "07", "openness": "open", "code": "1/1",
-                    "update_cycle": "static", "issued": "2025-01-01"},
+        "catalog": {"publisher": "yc-env", "theme": "07", "openness": "open", "code": "307001/1",
+                    "update_cycle": "static", "issued": "2025-01-01", "share_type": "1",
+                    "grade": "L1", "crs": "CGCS2000", "timezone": "+08:00"},
     }  # fmt: skip
     (own / "datasets" / "bench" / "datapackage.yaml").write_text(json.dumps(package))
     return own

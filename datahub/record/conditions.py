@@ -124,7 +124,7 @@ def _grade(package: Json, record: Json) -> Iterator[Problem]:
     term = vocabularies.term("grade", grade) if isinstance(grade, str) else None
     if term is None:
         return
-    if isinstance(openness, str) and openness not in term.more["openness"]:
+    if vocabularies.term("openness", str(openness)) and openness not in term.more["openness"]:
         names = "、".join(vocabularies.label("openness", code) for code in term.more["openness"])
         yield Problem(
             "catalog.grade",
