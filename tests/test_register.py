@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -30,9 +31,9 @@ from own_store import (
 from datahub.errors import CatalogError, DecisionVoid
 from datahub.model import State
 from datahub.settings import Settings
-from datahub.stages.register import register
+from datahub.stages.register import export, register
 from datahub.stages.review import review
-from datahub.store import open_store, records, submissions
+from datahub.store import audit, open_store, proposals, records, submissions
 
 
 def known(store) -> dict[str, tuple]:
@@ -386,3 +387,216 @@ def test_released_descriptor_is_that_of_its_release(store, tmp_path):
     write_dataset(tmp_path / "catalog", package(title="新名"))
     register(store, tmp_path / "catalog")
     assert json.loads((folder / "datapackage.json").read_text())["title"] == "数据集 lamps"
+
+
+# Ambiguous and hostile folders ------------------------------------------------------------
+
+
+def written(tmp_path: Path, text: str, name: str = "datasets/lamps/datapackage.yaml") -> Path:
+    """The catalog folder with another text in one of its files."""
+    (tmp_path / "catalog" / name).write_text(text, encoding="utf-8")
+    return tmp_path / "catalog"
+
+
+BILLIONS = 'a: &a ["x","x","x","x","x","x","x","x","x"]\n' + "".join(
+    f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(9)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "rule"),
+    [
+        ("name: lamps\ntitle: 灯\ntitle: 灯二\n", r":3$", "duplicate-key"),
+        ("name: lamps\ntitle: {a: 1, a: 2}\n", r":2$", "duplicate-key"),
+        (BILLIONS, r"datapackage.yaml:\d+$", "aliases"),
+        ("a: &a [*a]\n", r"datapackage.yaml:1$", "too-deep"),
+        ("a: " + "[" * 20_000, r":1$", "too-deep"),
+        ("a: " + "{b: " * 3000, r":1$", "too-deep"),
+        ("1: lamps\n", r":1$", "key"),
+        ("a: !!python/object/apply:os.system [ls]\n", r":1$", "tag"),
+        ("a: .nan\n", r":1$", "yaml"),
+        ("a: 1\n---\nb: 2\n", r":2$", "yaml"),
+        ("name: 5\ntitle: 灯\nresources: [x]\ncatalog: {a: b}\nlicenses: [x]\n", r":1 name$", "type"),
+    ],
+)  # fmt: skip
+def test_ambiguous_yaml_is_refused(store, tmp_path, text, place, rule):
+    """YAML that says two things, or explodes, is refused with its line and rule."""
+    folder = written(tmp_path, text)
+    assert re.search(place, refused(store, folder).split("|")[0])
+    with pytest.raises(CatalogError) as caught:
+        register(store, folder)
+    assert caught.value.facts["rule"] == rule
+
+
+def test_a_yaml_of_50_mb_is_refused_at_once(store, tmp_path):
+    """A huge file is refused by its size, before it is read."""
+    folder = written(tmp_path, "title: " + "x" * 50_000_000)
+    began = time.monotonic()
+    assert "50.0 MB" in refused(store, folder)
+    assert time.monotonic() - began < 2
+
+
+def test_a_schema_with_a_key_twice(store, tmp_path):
+    """A JSON key that stands twice is refused, for one of the two would be lost."""
+    folder = written(tmp_path, '{"fields": [], "fields": []}', "datasets/lamps/schemas/lamps.json")
+    assert "fields" in refused(store, folder)
+
+
+def test_two_records_cannot_claim_one_code(store, tmp_path):
+    """The second record of a code is refused with the first one's name."""
+    code = package()["catalog"]["code"]
+    write_dataset(tmp_path / "catalog", package("parks", catalog=record(code=code)["catalog"]))
+    told = refused(store, tmp_path / "catalog")
+    assert re.search(r"parks/datapackage.yaml:\d+ catalog.code\|.*已属于数据集 lamps", told)
+
+
+def test_a_code_once_used_is_never_used_again(store, tmp_path):
+    """A code that a dataset had before stays that dataset's."""
+    old = package()["catalog"]["code"]
+    folder = tmp_path / "catalog"
+    write_dataset(folder, record(code="307001/77"))
+    register(store, folder)
+    write_dataset(folder, package("parks", catalog=record(code=old)["catalog"]))
+    assert "lamps" in refused(store, folder)
+
+
+def test_a_foreign_key_to_no_dataset(store, tmp_path):
+    """A foreign key into a dataset that does not exist is refused."""
+    write_dataset(tmp_path / "catalog", package(), fk("nowhere/table"))
+    assert "nowhere/table" in refused(store, tmp_path / "catalog")
+
+
+def test_all_mistakes_are_told_at_once(store, tmp_path):
+    """The error names the first mistake and lists every other with place and rule."""
+    write_dataset(tmp_path / "catalog", record(theme="77", grade="L9"))
+    write_dataset(tmp_path / "catalog", package("parks", title="灯" * 300))
+    with pytest.raises(CatalogError) as caught:
+        register(store, tmp_path / "catalog")
+    rules = [problem["rule"] for problem in caught.value.facts["problems"]]
+    assert sorted(rules) == ["too-long", "unknown-code", "unknown-code"]
+
+
+AREA = SMALL["regions"][0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "told"),
+    [
+        ({"regions": [AREA | {"parent": "420506"}, {"code": "420506", "title": "夷陵区", "parent": "420500"}]}, r"regions\[0\].parent", "420500 → 420506"),
+        ({"regions": [AREA | {"parent": "999999"}]}, r"regions\[0\].parent", "999999"),
+        ({"regions": [AREA | {"parnet": "999999"}]}, r"regions\[0\].parnet", "parent"),
+        ({"publishers": [PUBLISHER | {"category": "WAT"}]}, r"publishers\[0\].supervisor", "主管部门"),
+        ({"publishers": [PUBLISHER | {"category": "XXX"}]}, r"publishers\[0\].category", "供水"),
+        ({"publishers": [PUBLISHER | {"supervisor": "p1"}]}, r"publishers\[0\].supervisor", "成环"),
+        ({"publishers": [PUBLISHER, PUBLISHER | {"id": "p2"}]}, r"publishers\[1\].credit_code", "p1"),
+        ({"publishers": [PUBLISHER | {"title": "<b>x</b>"}]}, r"publishers\[0\].title", "HTML"),
+    ],
+)  # fmt: skip
+def test_more_mistakes_of_the_catalog_file(store, tmp_path, changes, place, told):
+    """Cycles among regions, public enterprises without supervisor and the like are refused."""
+    write_catalog(tmp_path / "catalog", "lamps", **changes)
+    said = refused(store, tmp_path / "catalog")
+    assert re.search(rf"catalog.yaml:\d+ {place}", said)
+    assert told in said
+
+
+# Plan, review, names, export --------------------------------------------------------------
+
+
+def test_the_plan_tells_values_before_and_after(store, tmp_path):
+    """Every changed field is shown with both values, on the command line, too."""
+    write_dataset(tmp_path / "catalog", package(title="新名"))
+    plan = register(store, tmp_path / "catalog", apply=False)
+    (change,) = plan.differences["lamps"]
+    assert (change.field, change.before, change.after) == ("title", "数据集 lamps", "新名")
+    done = Hub(tmp_path / "data").cli("register", tmp_path / "catalog", "--plan", check=True)
+    assert "title: 数据集 lamps → 新名" in done.stdout
+
+
+CONDITIONS = {"method": "线下申请", "use": "只用于研究", "security": "专人保管"}
+
+
+def test_guarded_attributes_wait_for_a_second_person(store, tmp_path):
+    """A change of openness becomes a proposal; once approved there is nothing left to do."""
+    folder = tmp_path / "catalog"
+    write_dataset(folder, record(openness="conditional", open_condition=CONDITIONS))
+    before = known(store)
+    plan = register(store, folder)
+    assert (plan.review, plan.change) == (("lamps",), ())
+    assert known(store) == before
+    again = register(store, folder)
+    assert (again.empty, again.review, again.waiting) == (True, (), ("lamps",))
+    with store.catalog.write() as db:
+        (waiting,) = proposals.pending(db)
+        proposals.decide(
+            db, waiting.id, verdict="approve", who="wang", reason="", now="2026-11-22T00:00:00Z"
+        )
+    assert register(store, folder).same == ("lamps",)
+    assert known(store) != before
+
+
+def test_a_renamed_dataset_keeps_its_code_and_old_name(store, tmp_path):
+    """`formerly` renames; the old name is never another dataset's."""
+    folder = tmp_path / "catalog"
+    code = package()["catalog"]["code"]
+    publish(store)
+    (folder / "datasets/lamps/datapackage.yaml").unlink()
+    new = package("lights", catalog=record(code=code, formerly=["lamps"])["catalog"])
+    write_dataset(folder, new)
+    plan = register(store, folder)
+    assert (plan.rename, plan.add, plan.retire) == ((("lamps", "lights"),), (), ())
+    assert register(store, folder).empty
+    with store.catalog.read() as db:
+        assert records.current_name(db, "lamps") == "lights"
+        assert records.latest_version(db, "lights") == 1
+    write_dataset(folder, package("lamps"))
+    assert "lights" in refused(store, folder)
+
+
+def test_a_duplicate_is_shown_before_it_is_saved(store, tmp_path):
+    """The same table under a similar title at another publisher stands in the plan."""
+    other = PUBLISHER | {"id": "p2", "title": "城管局", "credit_code": "11420500MB0000027M"}
+    folder = write_catalog(tmp_path / "catalog", publishers=[PUBLISHER, other])
+    write_dataset(folder, record(publisher="p2") | {"name": "lights", "title": "数据集 lamps 名录",
+                  "catalog": record(publisher="p2", code="307001/5")["catalog"]})  # fmt: skip
+    plan = register(store, folder, apply=False)
+    assert [(d.dataset, d.like, d.publisher) for d in plan.duplicates] == [
+        ("lights", "lamps", "p1")
+    ]
+    assert set(known(store)) == {"lamps"}
+
+
+def test_the_city_catalog_goes_out_and_comes_back(tmp_path):
+    """An exported folder registers to the same catalog: nothing to change, in either store."""
+    first = open_store(Settings(data=tmp_path / "one"))
+    register(first, CATALOG)
+    done = export(first, tmp_path / "out")
+    assert (done.catalog, done.datasets) == ("yichang", len(known(first)))
+    assert register(first, tmp_path / "out").empty
+    second = open_store(Settings(data=tmp_path / "two"))
+    register(second, tmp_path / "out")
+    assert known(second) == known(first)
+    assert register(second, CATALOG).empty
+    export(second, tmp_path / "again")
+    for file in sorted((tmp_path / "out").rglob("*.*")):
+        assert (tmp_path / "again" / file.relative_to(tmp_path / "out")).read_bytes() == (
+            file.read_bytes()
+        )
+    with pytest.raises(CatalogError):
+        export(first, tmp_path / "out")
+    first.close()
+    second.close()
+
+
+def test_many_datasets_register_quickly(tmp_path):
+    """Three hundred datasets take seconds, the second run less, and the audit chain holds."""
+    folder = write_catalog(tmp_path / "catalog", *(f"lamps{n}" for n in range(300)))
+    store = open_store(Settings(data=tmp_path / "data"))
+    began = time.monotonic()
+    assert len(register(store, folder).add) == 300
+    assert time.monotonic() - began < 20
+    assert register(store, folder).empty
+    with store.catalog.read() as db:
+        assert audit.broken_link(db) is None
+        assert db.exec_driver_sql("select count(*) from changes where dataset > ''").scalar() == 300
+    store.close()
