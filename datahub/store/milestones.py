@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 STAGES = ("catalogued", "collected", "shared", "opened")
 STAGES_ZH = {"catalogued": "已编目", "collected": "已归集", "shared": "已共享", "opened": "已开放"}
+BITS = {stage: 1 << n for n, stage in enumerate(STAGES)}
+"""Of `datasets.stages`."""
 SHARED = ("1", "2")
 """Sharing types (无条件, 有条件) under which released data counts as shared."""
 
@@ -68,6 +70,8 @@ def _note(db: Db, dataset: str, stage: str, at: str, stated: str | None) -> None
     known = sa.and_(milestones.c.dataset == dataset, milestones.c.stage == stage)
     if db.scalar(sa.select(milestones.c.at).where(known)) is None:
         db.execute(milestones.insert().values(dataset=dataset, stage=stage, at=first))
+        bits = datasets.c.stages.bitwise_or(BITS[stage])
+        db.execute(datasets.update().where(datasets.c.name == dataset).values(stages=bits))
 
 
 def _earlier(db: Db, dataset: str, stage: str, date: str) -> None:

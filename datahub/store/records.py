@@ -14,10 +14,11 @@ from datahub.errors_catalog import DatasetGone, DatasetMoved, NameTaken
 from datahub.model import OPENNESS_ZH, Dataset, Json, Openness, Struct
 from datahub.record import completeness, duplicates
 from datahub.store import changes, milestones
-from datahub.store.tables import aliases, datasets, field_ids, publishers, statuses, terms
+from datahub.store.short import counted, short_package
+from datahub.store.tables import aliases, datasets, field_ids, publishers, releases, statuses, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from datahub.store.engine import Db
 
@@ -44,7 +45,7 @@ class Filter(Struct, frozen=True):
     validity: str | None = None  # None: no document, or in force; "all": whatever it is
 
 
-def _dataset(row: Any) -> Dataset:
+def _dataset(row: Any, decode: Callable[[str], Json] = msgspec.json.decode) -> Dataset:
     return Dataset(
         name=row.name,
         title=row.title,
@@ -53,7 +54,7 @@ def _dataset(row: Any) -> Dataset:
         theme=row.theme,
         theme_title=row.theme_t or row.theme,
         openness=Openness(row.openness),
-        package=msgspec.json.decode(row.package),
+        package=decode(row.package),
         digest=row.digest,
         created=row.created,
         modified=row.modified,
@@ -211,9 +212,13 @@ def list_datasets(
         datasets.c.search.contains(word, autoescape=True)
         for word in fold(filters.text or "").split()
     ]
-    total = db.scalar(sa.select(sa.func.count()).select_from(datasets).where(*tests)) or 0
-    page = _JOINED.where(*tests).order_by(datasets.c.title, datasets.c.name)
-    return total, [_dataset(row) for row in db.execute(page.limit(limit).offset(offset))]
+    total = counted(db, filters, tests)
+    # The page's names first, from an index alone; records are large and read for the page only.
+    names = sa.select(datasets.c.name).where(*tests).order_by(datasets.c.title, datasets.c.name)
+    chosen = names.limit(limit).offset(offset).scalar_subquery()
+    page = _JOINED.where(datasets.c.name.in_(chosen))
+    rows = db.execute(page.order_by(datasets.c.title, datasets.c.name))
+    return total, [_dataset(row, short_package) for row in rows]
 
 
 def _listed(filters: Filter) -> list[sa.ColumnElement[bool]]:
@@ -292,6 +297,7 @@ def row_values(
 def new_values(listed: bool, now: str) -> dict[str, Any]:
     """Columns of a dataset that has no releases yet."""
     columns = {"rows": 0, "cells": 0, "data_updated": "", "latest": None}
+    columns |= {"releases": 0, "stages": 1}  # a dataset that is here is catalogued
     return columns | {"status": "active", "created": now, "listed": listed}
 
 
@@ -340,7 +346,10 @@ def set_latest(
     db: Db, name: str, version: int | None, *, rows: int = 0, cells: int = 0, at: str = ""
 ) -> None:
     """Point `latest` at a release, or at none; tell its rows, its cells and when it came."""
-    values = {"latest": version, "rows": rows, "cells": cells, "data_updated": at}
+    count = sa.select(sa.func.count()).select_from(releases)
+    served = count.where(releases.c.dataset == name, releases.c.withdrawn.is_(None))
+    values: dict[str, Any] = {"latest": version, "rows": rows, "cells": cells, "data_updated": at}
+    values["releases"] = served.scalar_subquery()
     db.execute(datasets.update().where(datasets.c.name == name).values(**values))
 
 

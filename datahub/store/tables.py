@@ -60,12 +60,21 @@ datasets = sa.Table(
     sa.Index("ix_datasets_listed", "listed", "title", "name"),
     sa.Index("ix_datasets_publisher", "publisher", "listed", "title", "name"),
     sa.Index("ix_datasets_theme", "theme", "listed", "title", "name"),
-    # Every column that totals add up: they need not read the records themselves.
+    sa.Column("releases", sa.Integer, nullable=False),  # that are not withdrawn
+    sa.Column("stages", sa.Integer, nullable=False),  # milestones reached, a bit each
+    # What lists are narrowed by and what totals add up, in the order each reads it in: neither
+    # needs to read the records, which are large.
+    sa.Index(
+        "ix_datasets_browsed",
+        *("title", "name", "listed", "retired", "status", "validity"),
+        *("openness", "publisher", "theme"),
+    ),
     sa.Index(
         "ix_datasets_totals",
-        *("name", "publisher", "region", "theme", "retired", "status", "listed"),
-        *("openness", "rows", "cells", "latest"),
+        *("publisher", "region", "theme", "retired", "status", "openness"),
+        *("rows", "cells", "latest", "releases", "stages"),
     ),
+    sa.Index("ix_datasets_alive", "name", "retired", "status"),
 )
 
 aliases = sa.Table(

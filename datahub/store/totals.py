@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from datahub.model import Json, Struct
 from datahub.store import changes
-from datahub.store.milestones import STAGES
+from datahub.store.milestones import BITS, STAGES
 from datahub.store.records import LISTED
 from datahub.store.tables import datasets, milestones, publishers, releases, terms
 
@@ -67,22 +67,15 @@ def kept(catalog: Catalog, key: tuple[Any, ...], make: Callable[[Db], Any]) -> A
 def by(db: Db, kind: str) -> dict[str, Totals]:
     """Totals of datasets that are not withdrawn, by publisher, region or theme."""
     key: Any = {"publisher": datasets.c.publisher, "theme": datasets.c.theme, "region": _REGION}
-    # Releases of each dataset first, so that a dataset with many counts once in the rest.
-    live = (
-        sa.select(releases.c.dataset, sa.func.count().label("n"))
-        .where(releases.c.withdrawn.is_(None))
-        .group_by(releases.c.dataset)
-        .subquery()
-    )
-    source = datasets.outerjoin(live, live.c.dataset == datasets.c.name)
+    source: Any = datasets
     if kind == "region":
-        source = source.join(publishers, publishers.c.id == datasets.c.publisher)
+        source = datasets.join(publishers, publishers.c.id == datasets.c.publisher)
     opened = sa.and_(datasets.c.openness == "open", datasets.c.latest.is_not(None))
     query = (
         sa.select(
             key[kind].label("code"),
             sa.func.count().label("datasets"),
-            sa.func.coalesce(sa.func.sum(live.c.n), 0).label("releases"),
+            sa.func.coalesce(sa.func.sum(datasets.c.releases), 0).label("releases"),
             sa.func.coalesce(sa.func.sum(datasets.c.rows), 0).label("rows"),
             sa.func.coalesce(sa.func.sum(datasets.c.cells), 0).label("cells"),
             sa.func.coalesce(sa.func.sum(sa.case((opened, 1), else_=0)), 0).label("opened"),
@@ -162,20 +155,23 @@ def funnel(
         tests.append(datasets.c.publisher == publisher)
     if theme is not None:
         tests.append(datasets.c.theme == theme)
-    source = datasets.join(milestones, milestones.c.dataset == datasets.c.name)
+    source: Any = datasets
     if regions is not None:
-        source = source.join(publishers, publishers.c.id == datasets.c.publisher)
+        source = datasets.join(publishers, publishers.c.id == datasets.c.publisher)
         tests.append(_REGION.in_(regions))
+    reached = [
+        sa.func.sum(sa.case((datasets.c.stages.bitwise_and(bit) != 0, 1), else_=0)).label(stage)
+        for stage, bit in BITS.items()
+    ]
     query = (
-        sa.select(datasets.c.publisher, milestones.c.stage, sa.func.count().label("n"))
+        sa.select(datasets.c.publisher, *reached)
         .select_from(source)
         .where(*tests)
-        .group_by(datasets.c.publisher, milestones.c.stage)
+        .group_by(datasets.c.publisher)
     )
-    found: dict[str, dict[str, int]] = {}
-    for row in db.execute(query):
-        found.setdefault(row.publisher, dict.fromkeys(STAGES, 0))[row.stage] = row.n
-    return found
+    return {
+        row.publisher: {stage: getattr(row, stage) for stage in STAGES} for row in db.execute(query)
+    }
 
 
 def titles(db: Db, kind: str) -> dict[str, str]:

@@ -11,7 +11,8 @@ down_revision = "0001"
 
 _RECORD = ("code", "region", "update_cycle", "grade", "validity", "share_type")
 _IN_FORCE = ("", "in_force")
-_TOTALS = ("name", "publisher", "region", "theme", "retired", "status", "listed")
+_BROWSED = ("title", "name", "listed", "retired", "status", "validity", "openness", "publisher")
+_TOTALS = ("publisher", "region", "theme", "retired", "status", "openness", "rows", "cells")
 
 
 def upgrade() -> None:
@@ -19,7 +20,7 @@ def upgrade() -> None:
     for name in (*_RECORD, "data_updated", "fingerprint"):
         op.add_column("datasets", sa.Column(name, sa.Text, nullable=False, server_default=""))
     op.add_column("datasets", sa.Column("status", sa.Text, nullable=False, server_default="active"))
-    for name in ("rows", "cells", "score", "listed"):
+    for name in ("rows", "cells", "score", "listed", "releases", "stages"):
         op.add_column("datasets", sa.Column(name, sa.Integer, nullable=False, server_default="0"))
     for name in _RECORD:
         op.execute(
@@ -41,9 +42,9 @@ def upgrade() -> None:
     _life_cycle()
     _sizes()
     _milestones()
-    op.create_index(
-        "ix_datasets_totals", "datasets", [*_TOTALS, "openness", "rows", "cells", "latest"]
-    )
+    op.create_index("ix_datasets_browsed", "datasets", [*_BROWSED, "theme"])
+    op.create_index("ix_datasets_totals", "datasets", [*_TOTALS, "latest", "releases", "stages"])
+    op.create_index("ix_datasets_alive", "datasets", ["name", "retired", "status"])
     op.create_index(
         "ix_releases_totals",
         "releases",
@@ -114,6 +115,12 @@ def _milestones() -> None:
             insert + first.format(stage) + f" JOIN datasets d ON d.name = r.dataset"
             f" WHERE d.latest IS NOT NULL AND {test} GROUP BY r.dataset"
         )
+    op.execute(
+        "UPDATE datasets SET stages = (SELECT sum(CASE stage WHEN 'catalogued' THEN 1"
+        " WHEN 'collected' THEN 2 WHEN 'shared' THEN 4 ELSE 8 END) FROM milestones"
+        " WHERE dataset = name), releases = (SELECT count(*) FROM releases r"
+        " WHERE r.dataset = name AND r.withdrawn IS NULL)"
+    )
 
 
 def _life_cycle() -> None:
