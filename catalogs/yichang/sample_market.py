@@ -223,6 +223,7 @@ def fee_rows(
 ) -> list[Row]:
     """Return the standards of one fee, one after the other."""
     name, low, high, unit, enterprises = fee
+    level = rng.choices(("中央", "省", "市"), (30, 60, 10))[0]
     rows = []
     for turn in range(ROUNDS):
         year, last = 2025 - 2 * (ROUNDS - 1 - turn), turn == ROUNDS - 1
@@ -241,7 +242,7 @@ def fee_rows(
                 "amount_min": least,
                 "amount_max": most,
                 "unit": unit,
-                "level": rng.choices(("中央", "省", "市"), (30, 60, 10))[0],
+                "level": level,
                 "to_enterprise": enterprises,
                 "start": date(year, 1, 1),
                 "end": None if last else date(year + 1, 12, 31),
