@@ -66,7 +66,9 @@ def kept(catalog: Catalog, key: tuple[Any, ...], make: Callable[[Db], Any]) -> A
 
 def by(db: Db, kind: str) -> dict[str, Totals]:
     """Totals of datasets that are not withdrawn, by publisher, region or theme."""
-    key: Any = {"publisher": datasets.c.publisher, "theme": datasets.c.theme, "region": _REGION}
+    # By an expression, not the column: its own index would read every record for the rest.
+    theme = datasets.c.theme.concat("")
+    key: Any = {"publisher": datasets.c.publisher, "theme": theme, "region": _REGION}
     source: Any = datasets
     if kind == "region":
         source = datasets.join(publishers, publishers.c.id == datasets.c.publisher)
