@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from graphlib import TopologicalSorter
 
 import pytest
 import yaml
@@ -196,6 +197,25 @@ def test_tables_of_different_departments_are_joined(name, field, resource):
     """What one department's table says of another's is a foreign key across datasets."""
     keys = SCHEMAS[name]["foreignKeys"]
     assert [field, resource] in [[k["fields"][0], k["reference"]["resource"]] for k in keys]
+
+
+def test_datasets_can_be_published_one_after_the_other():
+    """No datasets refer to each other in a circle: there is an order in which each finds its own."""
+    needs = {dataset: set() for dataset in PACKAGES}
+    for name, (own, _) in PLACE.items():
+        for key in SCHEMAS[name].get("foreignKeys", ()):
+            needs[own] |= {key["reference"]["resource"].rpartition("/")[0]} - {"", own}
+    order = list(TopologicalSorter(needs).static_order())
+    assert sorted(order) == sorted(PACKAGES)
+    assert order.index("service_items") < order.index("service_rating")
+
+
+def test_grade_of_a_dataset_is_that_of_its_gravest_field():
+    """A field that says more about someone has a higher grade, and its dataset at least that."""
+    for name, (own, _) in PLACE.items():
+        highest = max((f.get("grade", "L1") for f in SCHEMAS[name]["fields"]), default="L1")
+        assert highest <= PACKAGES[own]["catalog"]["grade"], name
+    assert fields_of("housing_allocations")["applicant_masked"]["grade"] == "L3"
 
 
 def test_samples_have_a_hundred_rows_and_differ_in_layout():
