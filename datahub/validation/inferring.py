@@ -152,7 +152,7 @@ class _Maker:
             field["constraints"] = limits
         field |= _measured(column.label, field)
         told = list(remarks.about(column, kind, field, self.values[place], self.tokens))
-        self.checks += told
+        self.checks += [*told, *remarks.reused(known, column.label, field)]
         personal = any(check["code"] == "I06" for check in told)
         return field if personal else field | self._example(place)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from datahub.record.codes import is_bank_card, is_citizen_id
 from datahub.validation.dialects import header_of
+from datahub.validation.naming import split_unit
 from datahub.validation.probing import is_label
 from datahub.validation.profiling import WEAK
 from datahub.validation.titles import names_of
@@ -79,6 +80,16 @@ def about(
     if "datahub:geo" in field or field["type"] in ("geopoint", "geojson"):
         zh = "坐标列：请在目录记录里写明坐标系（crs），或加坐标系一列"
         yield check(name, "I07", zh, "coordinates: name their reference system (crs)")
+
+
+def reused(known: Json | None, label: str, field: Json) -> Iterator[Json]:
+    """Tell what another schema's definition says that the file itself does not."""
+    if known is None:
+        return
+    unit = known.get("unit") if field.get("unit") == known.get("unit") else None
+    if unit and split_unit(label)[1] != unit and unit != "°":
+        zh = f"沿用已有表结构中同名列的定义，单位“{unit}”请核对"
+        yield check(field["name"], "I11", zh, f"defined as in other schemas: is the unit {unit}?")
 
 
 def _personal(column: Column, values: Sequence[str]) -> str:

@@ -257,7 +257,9 @@ def propose(
 ) -> Response[VersionDetail]:
     """Add a version that waits for review; anybody who publishes may propose for any entry.
 
-    A change of an entry in force needs `If-Match` with the ETag it was read with.
+    The body has term, definition and, where wanted, synonyms, meaning, owner, related_datasets,
+    related_items, related_docs, region, reviewed, expires; it is the whole entry, not a part. A
+    change of an entry in force needs `If-Match` with the ETag it was read with.
     """
     store, person = store_of(request), person_of(request)
     with store.catalog.write() as db:
