@@ -12,11 +12,12 @@ import yaml
 from datahub.model import Json, Struct
 from datahub.stages.register.plan import known_list
 from datahub.stages.register.yamls import failure
-from datahub.store import glossary, records
+from datahub.store import editions, records
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from datahub.record.glossary import Term
     from datahub.store import Db, Store
 
 _HEAD = "# 由 datahub catalog export 写出；可改动后再用 datahub register 登记。\n"
@@ -81,17 +82,17 @@ def _chosen(db: Db, name: str) -> Json:
 def _write(db: Db, folder: Path, own: Json) -> Exported:
     lists = {name: known_list(db, name) for name in ("regions", "themes", "licenses", "publishers")}
     (folder / "catalog.yaml").write_text(_HEAD + _yaml(own | lists), encoding="utf-8")
-    count = 0
+    written: set[str] = set()
     for dataset in records.all_datasets(db).values():
         if not dataset.retired and dataset.record.get("catalog") in (None, "", own["name"]):
             _write_dataset(folder / "datasets" / dataset.name, dataset.package)
-            count += 1
-    terms = [_term(item) for item in glossary.approved(db)]
+            written.add(dataset.name)
+    terms = [_term(item.term, written) for item in editions.holding(db).values()]
     if terms:
         (folder / "glossary.yaml").write_text(_HEAD + _yaml({"terms": terms}), encoding="utf-8")
     return Exported(
         catalog=own["name"],
-        datasets=count,
+        datasets=len(written),
         publishers=len(lists["publishers"]),
         terms=len(terms),
     )
@@ -110,9 +111,10 @@ def _write_dataset(place: Path, package: Json) -> None:
     (place / "datapackage.yaml").write_text(_yaml(content), encoding="utf-8")
 
 
-def _term(term: Any) -> Json:
-    """A glossary entry without what is empty and without its number."""
+def _term(term: Term, datasets: set[str]) -> Json:
+    """A glossary entry without its number, what is empty, and datasets that are not exported."""
     plain: Json = msgspec.to_builtins(term)
+    plain["related_datasets"] = [name for name in term.related_datasets if name in datasets]
     return {key: value for key, value in plain.items() if value and key != "version"}
 
 
