@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import bench_search
 import bench_validation
 import duckdb
 import httpx
@@ -88,12 +89,14 @@ def measure(folder: Path, rows: int) -> dict:
         hub.stop()
     source.unlink()
     validation = bench_validation.measure(folder, rows, say)
+    search = bench_search.measure(folder, say)
     return {
         "rows": rows,
         "columns": len(FIELDS),
         "csv_bytes": size,
         "cores": os.cpu_count(),
         "duckdb": duckdb.__version__,
+        "search": search,
         "measures": released | pages | {"download": download} | validation,
     }
 
@@ -243,6 +246,8 @@ def table(figures: dict) -> str:
     ]
     for name, found in figures["measures"].items():
         lines.append(f"| {name} | {_shown(found)} | {found['against']} |")
+    if "search" in figures:
+        lines += ["", bench_search.table(figures["search"])]
     return "\n".join(lines)
 
 
