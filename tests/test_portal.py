@@ -6,6 +6,7 @@ import json
 import re
 import time
 from html import unescape
+from itertools import pairwise
 from pathlib import Path
 
 import httpx
@@ -403,9 +404,7 @@ def test_every_page_is_well_made(city, path):
     levels = [
         int(n) for n in re.findall(r"<h([1-6])[ >]", html.split("<main ")[1].split("</main>")[0])
     ]
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False)), (
-        levels
-    )
+    assert all(after - before <= 1 for before, after in pairwise(levels)), levels
     ids = re.findall(r'\sid="([^"]+)"', html)
     assert len(ids) == len(set(ids))
     for name in re.findall(r'aria-labelledby="([^"]+)"', html):
