@@ -550,6 +550,17 @@ def test_steps_lose_and_repeat_nothing(tmp_path):
     store.close()
 
 
+def test_a_step_costs_the_same_anywhere(tmp_path):
+    """Each step goes on by the order of names: nothing is sorted, whatever the catalog's size."""
+    store = made.begin(tmp_path / "data")
+    with store.catalog.read() as db:
+        for query in (listing.step_query("a"), listing.step_query("a", everything=True)):
+            text = query.limit(10).compile(db.engine, compile_kwargs={"literal_binds": True})
+            plan = [row[3] for row in db.exec_driver_sql(f"explain query plan {text}")]
+            assert not any("TEMP B-TREE" in line or "SCAN" in line for line in plan), plan
+    store.close()
+
+
 def test_links_come_from_a_host_that_is_one(site):
     """Links are absolute from Host; a forged proxy header counts for nothing, a bad host is refused."""
     host = {"host": "data.example.cn"}
