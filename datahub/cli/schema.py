@@ -167,7 +167,8 @@ def _schema(text: str, server: str | None, token: str | None) -> Any:
         raise typer.BadParameter(
             f"没有文件 {text}，也不是 数据集/资源 · neither a file nor a resource"
         )
-    return service(server, token).get(f"/api/v1/datasets/{dataset}/resources/{resource}/schema")
+    found = service(server, token).get(f"/api/v1/datasets/{dataset}/resources/{resource}/schema")
+    return plain_json.loads(plain_json.dumps(found, default=float))  # as a file's numbers are read
 
 
 def _plain(change: Change) -> dict[str, Any]:
