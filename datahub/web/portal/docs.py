@@ -16,6 +16,14 @@ _TAGS = {
     "datasets": "目录与数据",
     "submissions": "报送与审核",
     "service": "服务状态",
+    "search": "检索",
+    "catalog": "整个目录与订阅",
+    "records": "目录记录的登记与修改",
+    "proposals": "须复核的修改",
+    "life cycle": "数据集的状态与全流程",
+    "publishers": "机构、行政区划与统计",
+    "glossary": "政务词条",
+    "vocabularies": "代码表",
 }
 _TITLES = {
     "get /d/{dataset}/{version}/{file}": "下载一个文件",
@@ -34,6 +42,40 @@ _TITLES = {
     "get /api/v1/submissions/{submission}/report.xlsx": "错误清单（Excel）",
     "post /api/v1/submissions/{submission}/decisions": "审核一次报送",
     "post /api/v1/submissions/{submission}/withdrawal": "撤回一次报送",
+    "put /api/v1/datasets/{dataset}": "登记或修改目录记录",
+    "get /api/v1/datasets/{dataset}/package": "数据集的描述（Data Package）",
+    "get /api/v1/proposals": "待复核的修改",
+    "get /api/v1/proposals/{proposal}": "一项修改的前后对照",
+    "post /api/v1/proposals/{proposal}/decision": "复核一项修改",
+    "get /api/v1/datasets/{dataset}/status": "数据集的状态和历史",
+    "post /api/v1/datasets/{dataset}/status": "停用、撤回、恢复或注销数据集",
+    "post /api/v1/datasets/{dataset}/name": "更名（旧地址继续有效）",
+    "get /api/v1/datasets/{dataset}/series": "期次是否齐全",
+    "get /api/v1/funnel": "编目、归集、共享、开放的数量",
+    "get /api/v1/publishers": "机构列表",
+    "get /api/v1/publishers/{publisher}": "一个机构",
+    "get /api/v1/regions": "行政区划树",
+    "get /api/v1/totals": "按机构、区划、领域、月份的总量",
+    "get /api/v1/vocabularies": "代码表列表",
+    "get /api/v1/vocabularies/{vocabulary}": "一个代码表",
+    "get /api/v1/glossary": "词条列表",
+    "get /api/v1/glossary/{term}": "一个词条",
+    "put /api/v1/glossary/{term}": "提出新词条或修改",
+    "get /api/v1/glossary/{term}/versions/{version}": "词条的一个版本",
+    "post /api/v1/glossary/{term}/decision": "审核词条的版本",
+    "post /api/v1/glossary/{term}/retirement": "停用词条",
+    "get /api/v1/search": "检索数据集",
+    "get /api/v1/suggest": "输入时的建议",
+    "get /api/v1/search/misses": "没有结果的检索词",
+    "get /catalog.json": "整个目录（JSON）",
+    "get /catalog.ndjson": "整个目录（NDJSON）",
+    "get /catalog.csv": "整个目录（CSV）",
+    "get /catalog.xlsx": "整个目录（Excel）",
+    "get /catalog.jsonld": "整个目录（DCAT-AP，JSON-LD）",
+    "get /catalog.ttl": "整个目录（DCAT-AP，Turtle）",
+    "get /api/v1/catalog": "整个目录（按 Accept 选格式）",
+    "get /feed.atom": "新增和更新的数据集（Atom）",
+    "get /feed.json": "新增和更新的数据集（JSON Feed）",
     "get /health/live": "进程是否在运行",
     "get /health/ready": "能否提供服务",
 }
@@ -42,7 +84,30 @@ _PARAMETERS = {
     "resource": "资源名，见目录记录的 resources",
     "version": "版本号（作查询参数时可省略，即最新版）",
     "submission": "报送编号",
-    "q": "检索词，多个词用空格分开，须同时出现",
+    "q": "检索词，多个词用空格分开",
+    "region": "行政区划代码，包括下级",
+    "update_cycle": "更新周期代码",
+    "format": "格式，如 csv、parquet",
+    "freshness": "时效：fresh、due、overdue、untimed、unpublished",
+    "grade": "数据分级：L1 到 L4",
+    "status": "数据集状态，all 为全部",
+    "validity": "文件效力状态，all 为全部",
+    "sample": "是否示例数据：true 或 false",
+    "sort": "排序",
+    "facets": "要计数的分面，all 为全部，none 为不计",
+    "category": "机构类别代码",
+    "by": "按什么汇总",
+    "owner": "责任单位代号",
+    "term": "词条标识",
+    "proposal": "修改的编号",
+    "vocabulary": "代码表名",
+    "reason": "理由",
+    "plan": "只说明会改什么，不保存",
+    "draft": "只存为草稿",
+    "all": "也包括失效、撤回和注销的",
+    "bom": "CSV 带字节顺序标记，便于 Excel 打开",
+    "before": "这个序号以前的变化",
+    "If-Match": "所依据的版本（ETag）",
     "publisher": "发布机构代号",
     "theme": "数据领域代码",
     "openness": "开放类型",
@@ -54,7 +119,16 @@ _PARAMETERS = {
 }
 _WHERE = {"path": "路径", "query": "查询", "header": "请求头", "cookie": "Cookie"}
 _ANSWERS = {"200": "成功", "201": "已接收", "204": "成功，没有内容", "400": "请求不正确"}
-_EXAMPLES = {"dataset": "schools", "resource": "schools", "version": "1", "submission": "编号"}
+_EXAMPLES = {
+    "dataset": "schools",
+    "resource": "schools",
+    "version": "1",
+    "submission": "编号",
+    "publisher": "yc-education",
+    "vocabulary": "openness",
+    "proposal": "编号",
+    "term": "compulsory-education",
+}
 _BODIES = {"post /api/v1/datasets/{dataset}/submissions": "-F 'file=@schools.xlsx'"}
 
 
@@ -189,8 +263,8 @@ def _body(schema: Json, described: Json) -> str:
 def _curl(key: str, body: str, permission: str) -> str:
     """Command that calls the operation, up to the address, which the page completes."""
     parts = ["curl"]
-    if key.startswith("post"):
-        parts.append("-X POST")
+    if not key.startswith("get"):
+        parts.append(f"-X {key.split()[0].upper()}")
     if permission:
         parts.append('-H "Authorization: Bearer $TOKEN"')
     if body:

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from datahub.errors_glossary import TermUnknown
 from datahub.record.glossary import STATES, expired, fold, words
+from datahub.search import analysis
 from datahub.store import Store, editions, glossary, related, totals
 from datahub.web.portal import cards
 
@@ -25,7 +26,7 @@ def list_view(store: Store, q: str, owner: str, number: int) -> dict[str, Any]:
     with store.catalog.read() as db:
         titles = totals.titles(db, "publisher")
     chosen = [item for item in entries if owner in ("", item.owner)]
-    found = _matching(chosen, fold(q)) if q else sorted(chosen, key=lambda item: item.id)
+    found = _matching(chosen, fold(q)) if q else sorted(chosen, key=_spelt)
     pages = max(1, -(-len(found) // PAGE))
     number = min(number, pages)
     owners: dict[str, int] = {}
@@ -51,6 +52,11 @@ def list_view(store: Store, q: str, owner: str, number: int) -> dict[str, Any]:
         "url": url,
         "narrowed": bool(q or owner),
     }
+
+
+def _spelt(item: Term) -> tuple[tuple[str, ...], str]:
+    """Order of a dictionary: by pinyin."""
+    return analysis.syllables(item.term) or (fold(item.term),), item.id
 
 
 def _matching(entries: list[Term], wanted: str) -> list[Term]:
