@@ -259,7 +259,7 @@ def test_every_step_of_a_release_is_audited(data):
         rows = db.execute("select what from audit order by seq").fetchall()
     steps = ["received", "detected", "validated", "screened", "in_review", "approved"]
     way = [f"submission:{s}" for s in steps] + ["release:published", "submission:released"]
-    assert [row[0] for row in rows] == ["dataset:registered", *way, *way]
+    assert [row[0] for row in rows] == ["catalog:lists", "dataset:registered", *way, *way]
 
 
 WRITER = """

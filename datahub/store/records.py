@@ -162,6 +162,11 @@ def _unknown(db: Db, name: str) -> DatasetUnknown:
     )
 
 
+def names_of(db: Db, publisher: str) -> set[str]:
+    """Names of a publisher's datasets."""
+    return set(db.scalars(sa.select(datasets.c.name).where(datasets.c.publisher == publisher)))
+
+
 def current_name(db: Db, name: str) -> str | None:
     """Return the present name of a dataset by its present or a former one; None if unknown."""
     if db.scalar(sa.select(datasets.c.name).where(datasets.c.name == name)) is not None:

@@ -79,8 +79,7 @@ def _publishes(db: Any, person: Person) -> set[str] | None:
     """Datasets whose submissions a person may see; None for all."""
     if person.role is not Role.STEWARD:
         return None
-    datasets = records.all_datasets(db).values()
-    return {item.name for item in datasets if item.publisher == person.publisher}
+    return records.names_of(db, person.publisher or "")
 
 
 def _visible(store: Store, person: Person, identifier: str) -> Submission:
