@@ -238,8 +238,10 @@ def _type(schema: Json, given: Json) -> tuple[str, list[str]]:
             return kind, more + facts
     found = _resolve(schema, given)
     if "enum" in found:
-        facts.insert(0, " / ".join(str(value) for value in found["enum"]))
-    return str(found.get("type", "any")), facts
+        facts.insert(0, " / ".join(str(value) for value in found["enum"] if value is not None))
+    kinds = found.get("type", "any")
+    given_kinds = [kinds] if isinstance(kinds, str) else kinds
+    return " / ".join(kind for kind in given_kinds if kind != "null"), facts
 
 
 def _resolve(schema: Json, given: Json) -> Json:
@@ -264,7 +266,7 @@ def _curl(key: str, body: str, permission: str) -> str:
     """Command that calls the operation, up to the address, which the page completes."""
     parts = ["curl"]
     if not key.startswith("get"):
-        parts.append(f"-X {key.split()[0].upper()}")
+        parts.append(f"-X {key.split(maxsplit=1)[0].upper()}")
     if permission:
         parts.append('-H "Authorization: Bearer $TOKEN"')
     if body:
