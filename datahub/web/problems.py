@@ -27,6 +27,7 @@ from datahub.errors_catalog import DatasetMoved
 
 _log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
+_BEFORE_NAMES = ("/api/v1/datasets/", "/datasets/", "/d/")
 _SMALL_BODY = 1 << 20
 
 
@@ -79,7 +80,10 @@ def _redirect(request: Request[Any, Any, Any], error: DatasetMoved) -> Response[
     308 keeps method and body for programs; pages are answered 301, as browsers know it longest.
     """
     old, now = error.facts["dataset"], error.facts["now"]
-    path = f"{request.url.path}/".replace(f"/{old}/", f"/{now}/", 1)[:-1]
+    path = request.url.path
+    # A dataset may be called like what stands before it: /d/d/1/d.csv.
+    prefix = next((p for p in _BEFORE_NAMES if path.startswith(p)), "/")
+    path = prefix[:-1] + f"{path[len(prefix) - 1 :]}/".replace(f"/{old}/", f"/{now}/", 1)[:-1]
     query = f"?{request.url.query}" if request.url.query else ""
     is_page = path.startswith("/datasets/")
     return Response(
