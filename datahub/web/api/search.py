@@ -12,7 +12,7 @@ from datahub.model import Struct
 from datahub.search import filters as narrowing
 from datahub.search import parse
 from datahub.search.marking import Piece
-from datahub.search.service import DEEPEST, SORTS, Hit, Search
+from datahub.search.service import DEEPEST, SORTS, Hit, Result, Search
 from datahub.store import Store, misses
 from datahub.web.access import Permission
 from datahub.web.api.views import DatasetView, dataset_view
@@ -139,27 +139,7 @@ def search(
         q, chosen, sort=sort, limit=limit, offset=offset, facets=names, log=offset == 0
     )
     titles = search_of(request).titles() if found.facets else {}
-    return SearchView(
-        total=found.total,
-        limit=limit,
-        offset=offset,
-        sort=sort,
-        data=[_hit(hit) for hit in found.hits],
-        facets={
-            name: [
-                FacetValue(
-                    value=item.value,
-                    title=titles.get(name, {}).get(item.value, item.value),
-                    count=item.count,
-                )
-                for item in values
-            ]
-            for name, values in found.facets.items()
-        },
-        corrected=found.corrected,
-        nearest=list(found.nearest),
-        indexed=found.indexed,
-    )
+    return _view(found, titles, limit=limit, offset=offset, sort=sort)
 
 
 @get("/suggest", opt=_PUBLIC, sync_to_thread=True, summary="Suggest while typing")
@@ -265,6 +245,33 @@ def _facets(text: str) -> tuple[str, ...]:
         if name not in narrowing.NAMES:
             raise _invalid("facets", name, [*narrowing.NAMES, _COUNTED, "none"])
     return names
+
+
+def _view(
+    found: Result, titles: dict[str, dict[str, str]], *, limit: int, offset: int, sort: str
+) -> SearchView:
+    facets = {
+        name: [
+            FacetValue(
+                value=item.value,
+                title=titles.get(name, {}).get(item.value, item.value),
+                count=item.count,
+            )
+            for item in values
+        ]
+        for name, values in found.facets.items()
+    }
+    return SearchView(
+        total=found.total,
+        limit=limit,
+        offset=offset,
+        sort=sort,
+        data=[_hit(hit) for hit in found.hits],
+        facets=facets,
+        corrected=found.corrected,
+        nearest=list(found.nearest),
+        indexed=found.indexed,
+    )
 
 
 def _hit(hit: Hit) -> HitView:
