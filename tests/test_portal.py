@@ -48,6 +48,7 @@ SCHEMA = {
     ],
     "primaryKey": ["id"],
 }  # fmt: skip
+BOOKS = {"fields": [{"name": "year", "type": "year"}, {"name": "no", "type": "integer"}]}
 PAGES = (
     "/",
     "/?q=路灯",
@@ -57,6 +58,8 @@ PAGES = (
     "/datasets/secret",
     "/datasets/old",
     "/datasets/hostile",
+    "/datasets/rule",
+    "/datasets/books",
     "/publishers",
     "/publishers/p2",
     "/regions",
@@ -68,7 +71,10 @@ PAGES = (
 
 
 def _descriptors() -> dict[str, dict]:
-    found = {name: package(name) for name in ("lamps", "trees", "old", "water", "asked", "secret")}
+    found = {
+        name: package(name)
+        for name in ("lamps", "trees", "old", "water", "asked", "secret", "rule", "books")
+    }
     found["lamps"] |= {"title": "路灯", "keywords": ["照明", "路灯"]}
     found["lamps"]["catalog"] |= {
         "related": [found["trees"]["catalog"]["code"]],
@@ -84,6 +90,10 @@ def _descriptors() -> dict[str, dict]:
         "openness": "closed", "closed_reason": "N03", "legal_basis": "反不正当竞争法第九条",
         "grade": "L3", "share_type": "3", "share_condition": "不共享",
     }  # fmt: skip
+    found["rule"]["catalog"] |= {"validity": "repealed", "superseded_by": "lamps"}
+    found["books"]["catalog"]["series"] = {
+        "kind": "issue", "resource": "books", "fields": ["year", "no"], "start": "2023-1",
+    }  # fmt: skip
     return found
 
 
@@ -96,7 +106,7 @@ def city(tmp_path_factory) -> Hub:
         yaml.safe_dump(GLOSSARY, allow_unicode=True), encoding="utf-8"
     )
     for descriptor in _descriptors().values():
-        write_dataset(catalog, descriptor, SCHEMA)
+        write_dataset(catalog, descriptor, BOOKS if descriptor["name"] == "books" else SCHEMA)
     hub = Hub(folder / "data", catalog=catalog)
     store = open_store(Settings(data=hub.data))
     register(store, catalog)
@@ -104,6 +114,7 @@ def city(tmp_path_factory) -> Hub:
         swift(patch)
         for name in ("lamps", "trees", "old"):
             publish(store, table(), dataset=name)
+        publish(store, b"year,no\n2023,1\n2023,2\n2023,4\n", dataset="books")
     now = stamp(system_clock)
     with store.catalog.write() as db:
         for name, status in (("trees", "deprecated"), ("old", "tombstone")):
@@ -287,6 +298,25 @@ def test_conditions_and_reasons_are_told(city):
     secret = read(city, "/datasets/secret")
     assert "理由：N03 商业秘密；法律依据：反不正当竞争法第九条" in secret
     assert "尚未发布数据" not in secret
+
+
+def test_what_is_out_of_force_says_so(city):
+    """A repealed document is listed when asked for only, and names what replaces it."""
+    assert "rule" not in listed(read(city, "/"))
+    assert "rule" in listed(read(city, "/?validity=repealed"))
+    html = read(city, "/datasets/rule")
+    notice = html.split('<p class="notice bad">')[1].split("</p>")[0]
+    assert "效力状态：废止" in notice
+    assert 'href="/datasets/lamps"' in notice
+
+
+def test_gaps_of_a_series_are_told(city):
+    """Issues that are missing between those held stand on the page as the API counts them."""
+    html = read(city, "/datasets/books")
+    found = city.get("/api/v1/datasets/books/series").json()
+    assert found["missing_count"] == 1
+    assert f"应有 {found['expected']} 期，现有 {found['held']} 期，缺 1 期" in html
+    assert "<li>2023 年第 3 期</li>" in html
 
 
 def test_an_old_name_leads_to_the_new_one(city):
