@@ -85,14 +85,14 @@ class Need:
         return _SIMPLE.get(name, pa.string())
 
 
-def read(column: Column, judged: Judged, known: Need) -> tuple[pa.Array, Need]:
-    """Typed values of one batch, null where missing, and what they need; other batches: `known`.
+def read(column: Column, judged: Judged) -> tuple[pa.Array, Need]:
+    """Typed values of one batch, null where missing, and what they need.
 
     Meant for columns without faults: a faulty value is null.
     """
     given = [verdict.value for _, verdict in judged.verdicts]
     if column.type == "number" and not column.field.float_number:
-        return _or_texts(lambda: _decimals(judged, given, known), judged)
+        return _or_texts(lambda: _decimals(judged, given), judged)
     reader = _READERS.get(column.type)
     if reader is None:
         return texts_of(judged), Need()
@@ -132,7 +132,7 @@ def _doubles(_column: Column, judged: Judged, given: list[Any]) -> tuple[pa.Arra
     return _filled(judged, pa.array(given, pa.float64())), Need(double=True)
 
 
-def _decimals(judged: Judged, given: list[Any], known: Need) -> tuple[pa.Array, Need]:
+def _decimals(judged: Judged, given: list[Any]) -> tuple[pa.Array, Need]:
     numbers = [None if value is None else Decimal(value) for value in given]
     finite = [value for value in numbers if value is not None and value.is_finite()]
     if len(finite) < sum(value is not None for value in numbers):
@@ -141,10 +141,8 @@ def _decimals(judged: Judged, given: list[Any], known: Need) -> tuple[pa.Array, 
     after = max((_after(value) for value in finite), default=0)
     values = judged.values
     if values is not None:
-        if known.after >= values.type.scale:  # no text can need more
-            after = max(after, known.after)
-        else:
-            after = max(after, places(judged.texts if judged.verdicts else texts_of(judged)))
+        # Of the texts, for a cast drops zeros at the end: 2.00 fits a scale of 0.
+        after = max(after, places(judged.texts if judged.verdicts else texts_of(judged)))
         kind = pa.decimal128(_LONG, min(after, _LONG - 1))
         try:
             values = pc.cast(values, kind)
@@ -254,7 +252,7 @@ class TypedFile:
     def _read(self, column: Column, judged: Judged) -> tuple[pa.Array, Need]:
         if self.fixed and pa.types.is_string(self.schema.field(column.name).type):
             return texts_of(judged), self._needs[column.name]
-        return read(column, judged, self._needs[column.name])
+        return read(column, judged)
 
     def take(self, typed: dict[str, Any], length: int) -> None:
         """Write a batch, in file order; nothing once the types no longer fit."""

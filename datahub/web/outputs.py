@@ -19,13 +19,14 @@ import msgspec
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from litestar import Request, Response, get
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 from litestar.response import Stream
 
 from datahub import __version__
 from datahub.errors import MissingError, ParameterUnknown
 from datahub.errors_catalog import DatasetMoved
-from datahub.model import Struct
+from datahub.model import Json, Struct
 from datahub.serve.outputs import dcat, feeds, graph, items, sitemap, tables
 from datahub.serve.outputs.texts import iri
 from datahub.store import Store, listing
@@ -101,7 +102,13 @@ def _catalog_route(suffix: str) -> Any:
     return catalog
 
 
-@get("/api/v1/catalog", opt=_PUBLIC, summary="The whole catalog, as Accept asks", tags=["catalog"])
+@get(
+    "/api/v1/catalog",
+    opt=_PUBLIC,
+    summary="The whole catalog, as Accept asks",
+    tags=["catalog"],
+    responses={200: ResponseSpec(Json, description="the catalog", generate_examples=False)},
+)
 async def negotiated(request: Request[Any, Any, Any], whole: Whole = None) -> Response[Any]:
     """JSON, NDJSON, CSV, XLSX, DCAT-AP as JSON-LD or Turtle: whichever Accept likes best."""
     _check_names(request, ("all",))
