@@ -17,7 +17,7 @@ from own_store import approved, get, hand_in, own_store, package, publish, run, 
 from datahub.model import State, Table
 from datahub.stages.register import register
 from datahub.store import submissions
-from datahub.validation import scan, validate
+from datahub.validation import reference, scan, validate
 from datahub.validation.export import Export, export
 from datahub.validation.judge import Job, Slot, judge
 from datahub.validation.screening import screen
@@ -462,3 +462,16 @@ def test_columns_that_the_schema_does_not_list_are_screened(tmp_path):
     assert {finding.field for finding in screen((given,)) if finding.rule != "few-rows"} == {
         "phone"
     }
+
+
+def test_frictionless_is_as_before_in_the_process_that_judges(tmp_path):
+    """Judging pins what frictionless reads with, and gives it back: other uses go on as ever."""
+    import frictionless
+
+    package = tmp_path / "datapackage.json"
+    (tmp_path / "a.csv").write_text("id\n1\n", encoding="utf-8")
+    package.write_text('{"name": "a", "resources": [{"name": "a", "path": "a.csv"}]}')
+    with reference.few_plugins():
+        assert set(frictionless.system.plugins) == {"local", "csv", "inline"}
+    assert "json" in frictionless.system.plugins
+    assert frictionless.validate(str(package)).valid

@@ -7,6 +7,7 @@ under their own numbers, with look-up tables that hold what these rows refer to.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -26,16 +27,33 @@ if TYPE_CHECKING:
 VERSION = version("frictionless")
 # Every error spells its dozen property names anew: a fifth of the time of a report.
 stringcase.snakecase = functools.lru_cache(4096)(stringcase.snakecase)
-# No plugin that happens to be installed has a say, and no scheme that reads from the network.
-frictionless.system.__dict__["plugins"] = {
-    "local": schemes.local.LocalPlugin(),
-    "csv": formats.csv.CsvPlugin(),
-    "inline": formats.inline.InlinePlugin(),
-}
 _V2 = "https://datapackage.org/profiles/2.0/dataresource.json"
+_CACHED: tuple[str, ...] = ("plugins", "methods")
 NO_FIELD = 1 << 24
 """No field number is as large; what concerns a whole row stands behind it."""
 Lookup = tuple[list[Json], list[list[str]]]  # field descriptors, rows of texts
+
+
+@contextlib.contextmanager
+def few_plugins() -> Iterator[None]:
+    """Let frictionless know local CSV files and rows in memory only.
+
+    No plugin that happens to be installed has a say then, none is looked for, and no scheme reads
+    from the network.
+    """
+    known: dict[str, Any] = frictionless.system.__dict__
+    kept = {name: known.pop(name) for name in _CACHED if name in known}
+    known["plugins"] = {
+        "local": schemes.local.LocalPlugin(),
+        "csv": formats.csv.CsvPlugin(),
+        "inline": formats.inline.InlinePlugin(),
+    }
+    try:
+        yield
+    finally:
+        for name in _CACHED:
+            known.pop(name, None)
+        known.update(kept)
 
 
 @dataclass(frozen=True)
