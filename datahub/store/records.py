@@ -45,7 +45,8 @@ class Filter(Struct, frozen=True):
     validity: str | None = None  # None: no document, or in force; "all": whatever it is
 
 
-def _dataset(row: Any, decode: Callable[[str], Json] = msgspec.json.decode) -> Dataset:
+def dataset_of(row: Any, decode: Callable[[str], Json] = msgspec.json.decode) -> Dataset:
+    """Dataset of a row that has its publisher's and theme's titles; `decode` reads its package."""
     return Dataset(
         name=row.name,
         title=row.title,
@@ -83,7 +84,7 @@ def get_dataset(db: Db, name: str) -> Dataset:
     row = db.execute(_JOINED.where(datasets.c.name == name)).first()
     if row is None:
         raise _unknown(db, name)
-    return _dataset(row)
+    return dataset_of(row)
 
 
 def latest_version(db: Db, name: str) -> int | None:
@@ -223,7 +224,7 @@ def list_datasets(
     chosen = names.limit(limit).offset(offset).scalar_subquery()
     page = _JOINED.where(datasets.c.name.in_(chosen))
     rows = db.execute(page.order_by(datasets.c.title, datasets.c.name))
-    return total, [_dataset(row, short_package) for row in rows]
+    return total, [dataset_of(row, short_package) for row in rows]
 
 
 def _listed(filters: Filter) -> list[sa.ColumnElement[bool]]:
@@ -244,7 +245,7 @@ def _listed(filters: Filter) -> list[sa.ColumnElement[bool]]:
 
 def all_datasets(db: Db) -> dict[str, Dataset]:
     """Every dataset by name, retired ones too."""
-    return {row.name: _dataset(row) for row in db.execute(_JOINED)}
+    return {row.name: dataset_of(row) for row in db.execute(_JOINED)}
 
 
 def save_dataset(

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import sqlalchemy as sa
 
-from datahub.model import Dataset, Json, Openness, Struct
+from datahub.model import Dataset, Json, Struct
 from datahub.store import records
 from datahub.store.tables import aliases, datasets, publishers, terms
 
@@ -51,7 +50,7 @@ def _sources(db: Db, tests: list[sa.ColumnElement[bool]]) -> Iterator[Source]:
     rows = db.execution_options(yield_per=_BATCH).execute(query)
     for row in rows:
         yield Source(
-            dataset=_dataset(row),
+            dataset=records.dataset_of(row),
             code=row.code,
             region=row.region,
             update_cycle=row.update_cycle,
@@ -66,7 +65,7 @@ def _sources(db: Db, tests: list[sa.ColumnElement[bool]]) -> Iterator[Source]:
 def by_name(db: Db, names: Iterable[str]) -> dict[str, Dataset]:
     """Datasets of these names; one that left in between is not among them."""
     query = _joined().where(datasets.c.name.in_(list(names)))
-    return {row.name: _dataset(row) for row in db.execute(query)}
+    return {row.name: records.dataset_of(row) for row in db.execute(query)}
 
 
 def of(
@@ -101,27 +100,4 @@ def _joined() -> Any:
         )
         .join(publishers, publishers.c.id == datasets.c.publisher)
         .outerjoin(terms, sa.and_(terms.c.kind == "theme", terms.c.code == datasets.c.theme))
-    )
-
-
-def _dataset(row: Any) -> Dataset:
-    return Dataset(
-        name=row.name,
-        title=row.title,
-        publisher=row.publisher,
-        publisher_title=row.publisher_title,
-        theme=row.theme,
-        theme_title=row.theme_t or row.theme,
-        openness=Openness(row.openness),
-        package=msgspec.json.decode(row.package),
-        digest=row.digest,
-        created=row.created,
-        modified=row.modified,
-        latest=row.latest,
-        retired=row.retired,
-        status=row.status,
-        rows=row.rows,
-        cells=row.cells,
-        data_updated=row.data_updated,
-        score=row.score,
     )
