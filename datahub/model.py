@@ -214,6 +214,9 @@ class Distribution(Struct, frozen=True):
     media_type: str
     resource: str | None = None
     rows: int | None = None
+    form: str | None = None  # parquet, csv, ndjson, xlsx, geojson, original; None: of the release
+    part: int | None = None  # number of this part of a big file, from 1
+    crc32: int | None = None  # for the bundle, which is made from the files without a copy
 
 
 class Release(Struct, frozen=True):

@@ -38,6 +38,7 @@ from datahub.store.engine import complete_sqlite
 from datahub.store.verify import unowned
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -190,17 +191,24 @@ def only_worker(store: Store) -> Iterator[None]:
         yield
 
 
-def work(store: Store, stopping: Callable[[], bool]) -> None:
-    """Run the pipeline until told to stop."""
+def work(
+    store: Store,
+    stopping: Callable[[], bool],
+    beside: Callable[[Store, Callable[[], bool]], list[threading.Thread]] | None = None,
+) -> None:
+    """Run the pipeline until told to stop, and beside it the threads that `beside` starts."""
     with only_worker(store):
         recover(store)
         engine = _Engine(store)
+        threads = beside(store, stopping) if beside else []
         try:
             while not stopping():
                 engine.dispatch()
                 time.sleep(POLL_SECONDS)
         finally:
             engine.close()
+            for thread in threads:
+                thread.join(timeout=5)
 
 
 class _Engine:

@@ -39,6 +39,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     errors_kept: int = 1000  # errors in a report; all of them are in its CSV
     page_rows: int = 10_000  # rows a page at most
     query_threads: int = 1  # DuckDB threads of a web process
+    query_memory: int = 96 * MIB  # of the DuckDB of a web process
+    query_seconds: float = 10.0  # of a row query; longer ones belong into SQL jobs
+    count_seconds: float = 0.2  # for an exact total; else the answer says "at least"
+    cache_bytes: int = 20 * GIB  # of what is derived from releases to answer faster
+    part_bytes: int = 2 * GIB  # of one part of a big CSV or NDJSON file
+    sql_children: int = 4  # questions in SQL that are worked on at a time
+    sql_memory: int = 1536 * MIB  # address space of a query child
+    sql_seconds: float = 5.0  # of one question in SQL
+    sql_rows: int = 10_000  # of its answer
+    sql_bytes: int = 50 * MIB  # of its answer
+    job_seconds: float = 600.0  # of one SQL job
+    job_bytes: int = 4 * GIB  # of a job's result
+    job_days: int = 7  # that a result is kept
+    private_webhooks: bool = False  # deliver to loopback and private addresses, too
     log: str = "info"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import httpx
 import pytest
@@ -223,6 +224,9 @@ def test_metrics_count_requests(server):
 
     before = count()
     server.get("/api/v1/datasets/schools")
+    until = time.monotonic() + 5  # a request is counted after its answer has gone out
+    while count() == before and time.monotonic() < until:
+        time.sleep(0.05)
     assert count() == before + 1
 
 

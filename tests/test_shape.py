@@ -57,7 +57,7 @@ def test_readme_names_commands_that_exist():
     )
     commands = set(re.findall(r"^│ ([a-z]+) ", done.stdout, re.MULTILINE))
     assert shown <= commands
-    assert commands - shown <= {"serve", "worker", "demo"}
+    assert commands - shown <= {"serve", "worker", "queries", "demo"}
 
 
 def test_readme_names_paths_that_exist():

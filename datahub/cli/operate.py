@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,6 +40,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="例：datahub register catalogs/yichang --plan")(register)
     app.command(epilog="例：datahub serve --port 8000 --workers 2")(serve)
     app.command(epilog="例：datahub worker（通常由 serve 启动）")(worker)
+    app.command(epilog="例：datahub queries（通常由 serve 启动）")(queries)
     app.command(hidden=True)(web)
     app.command(epilog="例：datahub demo catalogs/yichang（make run 用的就是它）")(demo)
     app.add_typer(token_app, name="token")
@@ -84,7 +86,8 @@ def serve(
         Service(f"web-{n}", ("web", "--fd", str(handle)), environment, (handle,))
         for n in range(chosen.workers)
     ]
-    supervise([*services, Service("worker", ("worker",), environment)])
+    others = [Service(name, (name,), environment) for name in ("worker", "queries")]
+    supervise([*services, *others])
 
 
 def listen(chosen: Settings) -> socket.socket:
@@ -143,12 +146,31 @@ def web(fd: Annotated[int, typer.Option(help="socket of the supervisor")]) -> No
 
 def worker(data: Data = None) -> None:
     """运行流水线 · Run the pipeline: detect, validate, screen, release."""
+    from datahub import errands
     from datahub.pipeline import work
     from datahub.store import open_store
 
     die_with_parent()
     chosen = settings.load(data=data)
     configure(chosen.log)
+    stopping = _until_told()
+    store = open_store(chosen)
+    work(store, stopping, errands.start)
+    store.close()
+
+
+def queries(data: Data = None) -> None:
+    """运行查询子进程 · Keep children that answer SQL: limited, single-use, without rights."""
+    from datahub.guard import jail
+
+    die_with_parent()
+    chosen = settings.load(data=data)
+    configure(chosen.log)
+    jail.serve(chosen, _until_told())
+
+
+def _until_told() -> Callable[[], bool]:
+    """Tell whether SIGTERM or SIGINT came."""
     stopping = False
 
     def stop(_signal: int, _frame: Any) -> None:
@@ -157,9 +179,7 @@ def worker(data: Data = None) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    store = open_store(chosen)
-    work(store, lambda: stopping)
-    store.close()
+    return lambda: stopping
 
 
 @token_app.command("create", epilog="例：datahub token create li --role steward --publisher yc-env")

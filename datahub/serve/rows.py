@@ -6,12 +6,9 @@ costs what the first one costs. A release never changes, so neither does a page.
 
 from __future__ import annotations
 
-import threading
 from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
-
-import duckdb
 
 from datahub.model import Json, Struct
 from datahub.serve.filters import Column, Cursor, Filter, encode_cursor, offset, quote, to_sql
@@ -19,6 +16,8 @@ from datahub.serve.filters import Column, Cursor, Filter, encode_cursor, offset,
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from datahub.serve.engine import Engine
 
 _ROW = "file_row_number"
 
@@ -32,47 +31,12 @@ class Page(Struct, frozen=True):
     next: str | None
 
 
-class Engine:
-    """A DuckDB of this process; each thread has a cursor of its own."""
-
-    def __init__(self, threads: int = 1) -> None:
-        self._base = duckdb.connect(
-            config={
-                "threads": threads,
-                "memory_limit": "2GB",
-                "temp_directory": "",
-                "autoinstall_known_extensions": False,
-                "autoload_known_extensions": False,
-                "python_enable_replacements": False,
-            }
-        )
-        self._base.execute("set parquet_metadata_cache=true")
-        self._local = threading.local()
-
-    def cursor(self) -> Any:
-        """Return this thread's cursor."""
-        if not hasattr(self._local, "cursor"):
-            self._local.cursor = self._base.cursor()
-            self._local.cursor.execute("set enable_progress_bar=false")
-        return self._local.cursor
-
-    def close(self) -> None:
-        """End the instance."""
-        self._base.close()
-
-
 def columns(engine: Engine, path: Path, schema: Json) -> tuple[Column, ...]:
     """Columns of a Parquet file, with the zones that the table schema declares."""
     zones = {field["name"]: field.get("timezone") for field in schema["fields"]}
     return tuple(
-        Column(name=name, kind=kind, zone=zones.get(name)) for name, kind in _describe(engine, path)
+        Column(name=name, kind=kind, zone=zones.get(name)) for name, kind in engine.kinds(path)
     )
-
-
-@lru_cache(maxsize=4096)
-def _describe(engine: Engine, path: Path) -> tuple[tuple[str, str], ...]:
-    rows = engine.cursor().execute("describe from read_parquet(?)", [str(path)]).fetchall()
-    return tuple((row[0], row[1]) for row in rows)
 
 
 def page(

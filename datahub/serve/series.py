@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from datahub.serve.rows import Engine
+    from datahub.serve.engine import Engine
 
 MOST = 20_000
 """Values that are read, and periods that a series may have."""

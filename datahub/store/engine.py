@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
+import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 Db = sa.Connection
 """An open transaction on the catalog."""
 
-REVISION = "0002"
+REVISION = "0003"
 """The migration this code needs; a catalog at another one is migrated when it is opened."""
 
 
@@ -34,6 +35,14 @@ class Catalog:
         sa.event.listen(self._engine, "begin", _begin)
         with _translated():
             self._migrate()
+        self._watch = sqlite3.connect(path, timeout=20, check_same_thread=False)
+        self._watching = threading.Lock()
+
+    def stamp(self) -> int:
+        """Return a number that is another one after every commit, of whatever process."""
+        with self._watching:
+            found: int = self._watch.execute("pragma data_version").fetchone()[0]
+        return found
 
     @contextmanager
     def read(self) -> Iterator[Db]:
@@ -58,6 +67,7 @@ class Catalog:
 
     def close(self) -> None:
         """Close all pooled connections."""
+        self._watch.close()
         self._engine.dispose()
 
     def _revision(self) -> str | None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import sqlalchemy as sa
 
-from datahub.errors import ReleaseUnknown, ReleaseWithdrawn, StateError
+from datahub.errors import ParameterInvalid, ReleaseUnknown, ReleaseWithdrawn, StateError
 from datahub.model import Distribution, Json, Release
 from datahub.store import audit, changes, milestones, records
 from datahub.store.tables import releases
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from datahub.store.engine import Db
 
+_LOCAL = timezone(timedelta(hours=8))  # of a date or time without a zone
 _TOO_LARGE = 1 << 62  # for an integer column
 
 
@@ -140,6 +143,28 @@ def _unknown(db: Db, dataset: str, version: int | None) -> ReleaseUnknown:
         hint_zh=hint[0],
         hint_en=hint[1],
     )
+
+
+def end_of(text: str) -> str:
+    """Last moment of a day, or a time as it stands, in the form that releases are dated in.
+
+    Raises:
+        ParameterInvalid: neither a date nor a time.
+
+    """
+    try:
+        if len(text) == len("2025-01-31"):
+            day = date.fromisoformat(text)
+            return f"{day.isoformat()}T15:59:59.999Z"  # the end of the day at +08:00
+        at = datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)\Z", r"+\1", text))
+        at = at.replace(tzinfo=at.tzinfo or _LOCAL).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ParameterInvalid(
+            name="as_of", value=text[:40],
+            reason_zh="应为日期 2025-01-31 或时间 2025-01-31T08:00:00+08:00",
+            reason_en="give a date 2025-01-31 or a time 2025-01-31T08:00:00+08:00",
+        ) from None  # fmt: skip
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def get_package(db: Db, dataset: str, version: int) -> Json:

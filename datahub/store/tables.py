@@ -251,3 +251,89 @@ audit = sa.Table(
     sa.Column("after", sa.Text),
     sa.Column("digest", sa.Text, nullable=False),
 )
+
+api_keys = sa.Table(
+    "api_keys",  # made by whoever wants one; kept as digests, like tokens
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("digest", sa.Text, nullable=False, unique=True),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("created", sa.Text, nullable=False),
+    sa.Column("expires", sa.Text, nullable=False),
+    sa.Column("revoked", sa.Text),
+    sa.Column("replaced_by", sa.Text),
+)
+
+usage = sa.Table(
+    "usage",  # of each key and day; "" stands for requests without a key
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("day", sa.Text, primary_key=True),
+    sa.Column("requests", sa.Integer, nullable=False),
+    sa.Column("refused", sa.Integer, nullable=False),
+    sa.Column("bytes", sa.Integer, nullable=False),
+    sa.Column("milliseconds", sa.Integer, nullable=False),
+)
+
+jobs = sa.Table(
+    "jobs",  # SQL that takes long; results are kept as files for a week
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False, index=True),
+    sa.Column("sql", sa.Text, nullable=False),
+    sa.Column("values", sa.Text, nullable=False),
+    sa.Column("form", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, index=True),  # waiting, running, done, failed, gone
+    sa.Column("created", sa.Text, nullable=False),
+    sa.Column("started", sa.Text),
+    sa.Column("ended", sa.Text),
+    sa.Column("rows", sa.Integer),
+    sa.Column("bytes", sa.Integer),
+    sa.Column("sha256", sa.Text),
+    sa.Column("truncated", sa.Text),
+    sa.Column("versions", sa.Text),  # that were read
+    sa.Column("problem", sa.Text),  # code and facts of what it failed with
+)
+
+stored_queries = sa.Table(
+    "stored_queries",  # a change is a new version; versions stay
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("description", sa.Text, nullable=False),
+    sa.Column("sql", sa.Text, nullable=False),
+    sa.Column("parameters", sa.Text, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("created", sa.Text, nullable=False),
+)
+
+webhooks = sa.Table(
+    "webhooks",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False, index=True),  # key that made it
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("secret", sa.Text, nullable=False),  # deliveries are signed with it
+    sa.Column("datasets", sa.Text, nullable=False),  # JSON list; empty: all
+    sa.Column("events", sa.Text, nullable=False),  # JSON list; empty: all
+    sa.Column("created", sa.Text, nullable=False),
+    sa.Column("seq", sa.Integer, nullable=False),  # of the last change that was looked at
+    sa.Column("ended", sa.Text),
+    sa.Column("reason", sa.Text),
+)
+
+deliveries = sa.Table(
+    "deliveries",  # a change on its way to a webhook, tried again until it arrives or is given up
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("webhook", sa.Text, sa.ForeignKey("webhooks.id"), nullable=False, index=True),
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, index=True),  # waiting, delivered, given-up
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("next_at", sa.Text, nullable=False),
+    sa.Column("at", sa.Text),
+    sa.Column("status", sa.Integer),
+    sa.Column("problem", sa.Text),
+    sa.UniqueConstraint("webhook", "seq"),
+)

@@ -21,18 +21,32 @@ from datahub import __version__, settings
 from datahub.errors import RequestError
 from datahub.logs import configure
 from datahub.search.service import Search
+from datahub.serve.engine import Engine
 from datahub.serve.files import EXPOSED
-from datahub.serve.rows import Engine
+from datahub.serve.reading import Reading
 from datahub.store import Store, aliases, open_store
 from datahub.web import access, health, outputs, problems
 from datahub.web.api import (
+    changes,
     glossary,
+    jobs,
+    keys,
     lifecycle,
     publishers,
+    queries,
     records,
+    resource_openapi,
+    rest,
+    rows,
     search,
+    signatures,
+    snippets,
+    sql,
+    statistics,
     submissions,
+    versions,
     vocabularies,
+    webhooks,
 )
 from datahub.web.description import describe
 from datahub.web.files import files
@@ -42,6 +56,10 @@ if TYPE_CHECKING:
     from litestar.types import Message, Receive, Scope, Send
 
 HEADER_BYTES = 64 << 10
+_READING = (
+    *(rows, rest, statistics, snippets, resource_openapi, sql, jobs, queries),
+    *(versions, changes, webhooks, keys, signatures),
+)
 _log = structlog.get_logger()
 
 
@@ -65,6 +83,7 @@ def create_app(store: Store | None = None) -> Litestar:
             files,
             openapi_json,
             *health.routes,
+            *(route for module in _READING for route in module.routes),
             *outputs.routes,
             *pages,
         ],
@@ -83,6 +102,7 @@ def create_app(store: Store | None = None) -> Litestar:
         logging_config=None,
     )
     app.state.store, app.state.engine, app.state.search = opened, engine, searching
+    app.state.reading = Reading(opened, engine)
     return app
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from datahub.record.glossary import Term
     from datahub.search.service import Search
+    from datahub.serve.engine import Engine
     from datahub.store import Db
 
 PREVIEW = 10
@@ -105,9 +106,7 @@ _ABOUT = {
 }
 
 
-def view(
-    store: Store, engine: reading.Engine, search: Search, name: str, base: str
-) -> dict[str, Any]:
+def view(store: Store, engine: Engine, search: Search, name: str, base: str) -> dict[str, Any]:
     """Everything the page of a dataset needs; `base` is the address the visitor came by.
 
     Raises:
@@ -198,9 +197,7 @@ def _alike(search: Search, dataset: Dataset) -> list[tuple[str, str, str]]:
     ][:_ALIKE]
 
 
-def _series(
-    store: Store, engine: reading.Engine, dataset: Dataset, shown: Release | None
-) -> Json | None:
+def _series(store: Store, engine: Engine, dataset: Dataset, shown: Release | None) -> Json | None:
     """What a series should hold, holds and lacks; None where the record declares none."""
     if shown is None or not dataset.record.get("series"):
         return None
@@ -230,7 +227,7 @@ class _Judged:
 
 @lru_cache(maxsize=256)
 def _judged(
-    engine: reading.Engine,
+    engine: Engine,
     folder: Path,
     _digest: str,  # of the record: a changed declaration is judged anew
     what: _Judged,
@@ -279,7 +276,7 @@ def _file(release: Release, file: Distribution) -> File:
 
 def _section(
     store: Store,
-    engine: reading.Engine,
+    engine: Engine,
     dataset: Dataset,
     release: Release | None,
     resource: Json,
@@ -320,7 +317,7 @@ def _field(field: Json, schema: Json) -> FieldRow:
     )
 
 
-def _preview(engine: reading.Engine, path: Any, schema: Json, version: int, total: int) -> Preview:
+def _preview(engine: Engine, path: Any, schema: Json, version: int, total: int) -> Preview:
     columns = reading.columns(engine, path, schema)
     start = Cursor(version=version, row=0, filters="")
     page = reading.page(engine, path, columns, (), start, rows=total, limit=PREVIEW)

@@ -1,0 +1,14 @@
+"""Works on SQL jobs, one after another, and sweeps results that are old."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from datahub.store import Store
+
+
+def compute(store: Store, stopping: Callable[[], bool]) -> None:
+    """Do what there is to do, and return."""

@@ -1,0 +1,100 @@
+"""Columns of a release, and the SQL that tells each as JSON or as text.
+
+One place for both: a released NDJSON file and a page of the API hold the same bytes for a row.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from datahub.model import Json, Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_NESTED = frozenset({"array", "geojson", "object"})
+"""Types of Table Schema whose cells are JSON texts in the Parquet file."""
+
+
+class Column(Struct, frozen=True):
+    """A column of a release: DuckDB type, Table Schema type, the zone its times are told in."""
+
+    name: str
+    kind: str  # BIGINT, DECIMAL(9,2), VARCHAR, DATE, TIMESTAMP WITH TIME ZONE, …
+    zone: str | None = None  # "+08:00"
+    type: str = "string"  # of Table Schema
+    format: str = "default"
+
+
+def columns_of(kinds: Iterable[tuple[str, str]], schema: Json) -> tuple[Column, ...]:
+    """Columns from the (name, DuckDB type) pairs of a Parquet file and its table schema."""
+    fields = {field["name"]: field for field in schema["fields"]}
+    return tuple(
+        Column(
+            name=name,
+            kind=kind,
+            zone=fields.get(name, {}).get("timezone"),
+            type=fields.get(name, {}).get("type", "string"),
+            format=fields.get(name, {}).get("format", "default"),
+        )
+        for name, kind in kinds
+    )
+
+
+def quote(name: str) -> str:
+    """Write a name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Write a text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def json_of(column: Column, given: str | None = None) -> str:
+    """SQL of a column (or of `given`, a value of its type) that `to_json` writes as it should be.
+
+    Times are ISO 8601 with their zone's offset, nested values JSON, numbers that JSON has not null.
+    """
+    name = given or quote(column.name)
+    if column.kind == "TIMESTAMP WITH TIME ZONE":
+        return _zoned(name, column.zone or "+00:00")
+    if column.kind == "TIMESTAMP":
+        return _local(name)
+    if column.kind in ("DOUBLE", "FLOAT"):
+        return f"case when isfinite({name}) then {name} end"
+    if column.type in _NESTED and column.kind == "VARCHAR":
+        return f"json({name})"
+    return name
+
+
+def text_of(column: Column, given: str | None = None) -> str:
+    """SQL of a column as the text of a CSV cell; NULL stays NULL."""
+    name = given or quote(column.name)
+    if column.kind == "TIMESTAMP WITH TIME ZONE":
+        return _zoned(name, column.zone or "+00:00")
+    if column.kind == "TIMESTAMP":
+        return _local(name)
+    return name if column.kind == "VARCHAR" else f"{name}::varchar"
+
+
+def json_row(columns: Sequence[Column]) -> str:
+    """SQL of a whole row as one JSON object, names in the order of the columns."""
+    pairs = ", ".join(f"{quote(column.name)} := {json_of(column)}" for column in columns)
+    return f"to_json(struct_pack({pairs}))::varchar"
+
+
+def _zoned(name: str, zone: str) -> str:
+    seconds = offset(zone).utcoffset(None)
+    micros = int(seconds.total_seconds() * 1_000_000) if seconds else 0
+    return f"{_local(f'make_timestamp(epoch_us({name}) + {micros})')} || '{zone}'"
+
+
+def _local(name: str) -> str:
+    return f"replace(strftime({name}, '%Y-%m-%dT%H:%M:%S.%f'), '.000000', '')"
+
+
+def offset(zone: str) -> dt.tzinfo:
+    """Zone of fixed offset from its text, such as +08:00."""
+    return dt.datetime.strptime(zone, "%z").tzinfo or dt.UTC
