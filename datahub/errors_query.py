@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datahub.errors import RequestError
+from datahub.errors import RequestError, ServiceUnavailable
 
 
 class QueryLimit(RequestError):
@@ -12,3 +12,23 @@ class QueryLimit(RequestError):
     status = 422
     zh = "查询超出限制：{reason_zh}。请缩小范围（增加筛选条件、减少列或行），或下载文件。"
     en = "The query goes beyond its limits: {reason_en}. Narrow it down, or download the files."
+
+
+class SqlInvalid(RequestError):
+    """SQL is refused or wrong.
+
+    Facts: reason and hint in both languages; position, when known: offset (characters from 0),
+    line and column (from 1).
+    """
+
+    code = "sql-invalid"
+    zh = "SQL 有误{at_zh}：{reason_zh}。{hint_zh}"
+    en = "The SQL is wrong{at_en}: {reason_en}. {hint_en}"
+
+
+class QueryBusy(ServiceUnavailable):
+    """More questions wait than are worth waiting behind."""
+
+    code = "query-busy"
+    zh = "正在处理的查询太多，请在 {retry_after} 秒后重试。"
+    en = "Too many queries are being worked on; try again in {retry_after} seconds."
