@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _NESTED = frozenset({"array", "geojson", "object"})
 """Types of Table Schema whose cells are JSON texts in the Parquet file."""
+_STRINGS = r"'\"(?:[^\"\\]|\\.)*\"'"
+_NO_JSON = "'NaN|Infinity'"
 
 
 class Column(Struct, frozen=True):
@@ -52,7 +54,7 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def json_of(column: Column, given: str | None = None) -> str:
+def json_of(column: Column, given: str | None = None) -> str:  # noqa: PLR0911 - by kind
     """SQL of a column (or of `given`, a value of its type) that `to_json` writes as it should be.
 
     Times are ISO 8601 with their zone's offset, nested values JSON, numbers that JSON has not null.
@@ -64,8 +66,13 @@ def json_of(column: Column, given: str | None = None) -> str:
         return _local(name)
     if column.kind in ("DOUBLE", "FLOAT"):
         return f"case when isfinite({name}) then {name} end"
-    if column.type in _NESTED and column.kind == "VARCHAR":
-        return f"json({name})"
+    if column.kind.startswith("DECIMAL("):  # narrower ones are told as doubles: 2.00 as 2.0
+        return f"{name}::decimal(38,{column.kind.rstrip(')').split(',')[-1].strip()})"
+    if column.kind == "JSON" or (column.type in _NESTED and column.kind == "VARCHAR"):
+        return f"case when {_strict(name)} then json({name}) else to_json({name}::varchar) end"
+    if is_nested(column.kind):
+        text = f"to_json({name})::varchar"
+        return f"case when {_strict(text)} then to_json({name}) else to_json({text}) end"
     return name
 
 
@@ -76,19 +83,40 @@ def text_of(column: Column, given: str | None = None) -> str:
         return _zoned(name, column.zone or "+00:00")
     if column.kind == "TIMESTAMP":
         return _local(name)
+    if is_nested(column.kind):
+        return f"to_json({name})::varchar"
     return name if column.kind == "VARCHAR" else f"{name}::varchar"
+
+
+def is_nested(kind: str) -> bool:
+    """Tell whether values of a DuckDB type hold other values: told as JSON, in text as well."""
+    return kind.endswith("]") or kind.startswith(("STRUCT(", "MAP(", "UNION("))
+
+
+def _strict(text: str) -> str:
+    """SQL that tells JSON from what DuckDB and Python take for it: NaN and infinity."""
+    bare = f"regexp_replace({text}, {_STRINGS}, '', 'g')"
+    return (
+        f"not ((contains({text}, 'NaN') or contains({text}, 'Infinity'))"
+        f" and regexp_matches({bare}, {_NO_JSON})) and json_valid({text})"
+    )
 
 
 def json_row(columns: Sequence[Column]) -> str:
     """SQL of a whole row as one JSON object, names in the order of the columns."""
-    pairs = ", ".join(f"{quote(column.name)} := {json_of(column)}" for column in columns)
-    return f"to_json(struct_pack({pairs}))::varchar"
+    pairs = ", ".join(f"{literal(column.name)}, {json_of(column)}" for column in columns)
+    return f"json_object({pairs})::varchar"
 
 
 def _zoned(name: str, zone: str) -> str:
+    return f"{_local(shifted(name, zone))} || '{zone}'"
+
+
+def shifted(name: str, zone: str) -> str:
+    """SQL of an instant as the time that clocks of a zone show."""
     seconds = offset(zone).utcoffset(None)
     micros = int(seconds.total_seconds() * 1_000_000) if seconds else 0
-    return f"{_local(f'make_timestamp(epoch_us({name}) + {micros})')} || '{zone}'"
+    return f"make_timestamp(epoch_us({name}) + {micros})"
 
 
 def _local(name: str) -> str:
