@@ -53,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     job_bytes: int = 4 * GIB  # of a job's result
     job_days: int = 7  # that a result is kept
     private_webhooks: bool = False  # deliver to loopback and private addresses, too
+    trust: Path = Path("~/.config/datahub/trust.json")  # whom this user's own commands trust
     log: str = "info"
 
 
@@ -63,7 +64,8 @@ def load(**overrides: Any) -> Settings:
         CatalogError: an unknown setting or a value of the wrong type, with its name.
 
     """
-    values: dict[str, Any] = {}
+    own = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    values: dict[str, Any] = {"trust": f"{own}/datahub/trust.json"}
     file = os.environ.get("DATAHUB_SETTINGS")
     if file:
         values |= _read(Path(file))

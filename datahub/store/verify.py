@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import unicodedata
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
+from datahub.errors import NameInvalid
+from datahub.errors_signing import ProofInvalid, refused
+from datahub.guard.text import check_file_name
 from datahub.model import Distribution, Release, Struct
 from datahub.store import audit, releases, submissions
 from datahub.store.objects import digest_of
+from datahub.store.signing import Digest, strict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,50 +22,111 @@ if TYPE_CHECKING:
     from datahub.store.stores import Store
 
 SUMS = "SHA256SUMS"
+MANIFEST = "manifest.json"
+MANIFEST_BYTES = 8 << 20
+PROOFS = frozenset({"manifest.json.sig", "chain.json", "datahub-keys.json"})
+"""Signed documents that come along with a release and are no part of it; see `proofs`."""
 
 
 class Fault(Struct, frozen=True):
     """Something that is not as it was recorded."""
 
-    kind: str  # missing, altered, extra, unowned, unreadable, lost, chain
+    kind: str  # of `errors_signing.KINDS`; in a data folder also unowned, lost, chain
     place: str  # relative to the folder that was verified
     expected: str = ""
     actual: str = ""
 
 
-class Manifest(msgspec.Struct, frozen=True):
+class Listed(Struct, frozen=True):
+    """What verifying needs of a file in a manifest."""
+
+    path: str
+    bytes: Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+    sha256: Digest
+    resource: str | None = None
+    form: str | None = None
+
+
+class Manifest(Struct, frozen=True):
     """What verifying needs of a manifest.json."""
 
     dataset: str
-    version: int
-    files: tuple[Distribution, ...]
+    version: Annotated[int, msgspec.Meta(ge=1, le=1 << 53)]
+    files: tuple[Listed, ...]
+    previous: Digest | None = None  # digest of the manifest before
+
+    def wanted(self, only: str | None) -> tuple[Listed, ...]:
+        """Files in one form, all their parts, or all of them; descriptors come along always."""
+        return tuple(
+            file
+            for file in self.files
+            if only is None
+            or file.resource is None
+            or file.form == only
+            or file.path.endswith(f".{only}")
+        )
 
 
-def verify_folder(folder: Path, *, name: str = "", extras: bool = True) -> Iterator[Fault]:
-    """Verify one release's folder offline: sizes and digests, nothing missing, nothing extra."""
+def verify_folder(folder: Path, *, name: str = "", only: str | None = None) -> Iterator[Fault]:
+    """Verify one release's folder offline: sizes and digests, nothing missing, nothing extra.
+
+    With `only` files of other formats may be missing.
+    """
     place = f"{name}/" if name else ""
     try:
-        manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
-        sums = _read_sums(folder / SUMS)
-    except (OSError, msgspec.DecodeError, ValueError) as error:
-        yield Fault(kind="unreadable", place=f"{place}manifest.json", actual=type(error).__name__)
+        data = (folder / MANIFEST).read_bytes()
+        manifest = strict(data, Manifest, place=MANIFEST, limit=MANIFEST_BYTES)
+        check_names(manifest)
+        text = (folder / SUMS).read_bytes()
+        sums = read_sums(text)
+    except (OSError, ValueError) as error:
+        yield Fault(kind="unreadable", place=f"{place}{MANIFEST}", actual=type(error).__name__)
+        return
+    except ProofInvalid as error:
+        told = {name: error.facts[name] for name in ("kind", "expected", "actual")}
+        yield Fault(place=f"{place}{MANIFEST}", **told)
         return
     listed = {file.path: file.sha256 for file in manifest.files}
     written = "".join(f"{digest}  {path}\n" for path, digest in sums.items())
-    same = sums == listed | {"manifest.json": sums.get("manifest.json", "")}
-    if not same or written.encode() != (folder / SUMS).read_bytes():
+    same = sums == listed | {MANIFEST: sums.get(MANIFEST, "")}
+    if not same or written.encode() != text:
         yield Fault(kind="altered", place=f"{place}{SUMS}", expected="the manifest's digests")
+    needed = {MANIFEST, *(file.path for file in manifest.wanted(only))}
     for path, expected in sums.items():
-        yield from _verify_file(folder, path, expected, place)
-    if extras:
-        present = {entry.name for entry in folder.iterdir()}
-        for path in sorted(present - sums.keys() - {SUMS}):
-            yield Fault(kind="extra", place=place + path)
+        if path in needed or (folder / path).exists():
+            yield from _verify_file(folder, path, expected, place)
+    present = {entry.name for entry in folder.iterdir()}
+    for path in sorted(present - sums.keys() - {SUMS} - PROOFS):
+        yield Fault(kind="extra", place=place + path)
 
 
-def _read_sums(path: Path) -> dict[str, str]:
+def check_names(manifest: Manifest) -> None:
+    """Check that every file of a manifest is one place in the release's own folder.
+
+    Raises:
+        ProofInvalid: a name leaves the folder, or two would be one file on some machine.
+
+    """
+    taken = {_folded(name) for name in (*PROOFS, SUMS, MANIFEST)}
+    for file in manifest.files:
+        try:
+            check_file_name(file.path)
+        except NameInvalid as error:
+            raise refused("name", MANIFEST, actual=error.facts["value"]) from None
+        folded = _folded(file.path)
+        if folded in taken:
+            raise refused("name", MANIFEST, expected="names that differ", actual=file.path)
+        taken.add(folded)
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()
+
+
+def read_sums(text: bytes) -> dict[str, str]:
+    """Digest of every file that SHA256SUMS names; ValueError where it is not in that form."""
     sums = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in text.decode().splitlines():
         digest, _, name = line.partition("  ")
         if "/" in name or not name:
             raise ValueError(name)
@@ -70,6 +136,8 @@ def _read_sums(path: Path) -> dict[str, str]:
 
 def _verify_file(folder: Path, path: str, expected: str, place: str) -> Iterator[Fault]:
     try:
+        if not (folder / path).is_file():  # a pipe would be read for ever
+            raise FileNotFoundError(path)
         actual = digest_of(folder / path)
     except OSError:
         yield Fault(kind="missing", place=place + path, expected=expected)
@@ -120,12 +188,12 @@ def _verify_release(store: Store, release: Release) -> Iterator[Fault]:
         yield Fault(kind="lost", place=name)
         return
     yield from verify_folder(folder, name=name)
-    manifest = folder / "manifest.json"
+    manifest = folder / MANIFEST
     actual = digest_of(manifest) if manifest.exists() else ""
     if actual != release.manifest_sha256:  # files and manifest may agree and both be forged
         yield Fault(
             kind="altered",
-            place=f"{name}/manifest.json",
+            place=f"{name}/{MANIFEST}",
             expected=release.manifest_sha256,
             actual=actual,
         )
@@ -133,13 +201,18 @@ def _verify_release(store: Store, release: Release) -> Iterator[Fault]:
         yield from _verify_entry(release, folder, name)
 
 
+class _Files(Struct, frozen=True):
+    files: tuple[Distribution, ...]
+
+
 def _verify_entry(release: Release, folder: Path, name: str) -> Iterator[Fault]:
     """Compare the catalog's list of files with the manifest, whose digest is right."""
-    manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
+    data = (folder / MANIFEST).read_bytes()
+    files = msgspec.json.decode(data, type=_Files).files
     own = {file.path: file for file in release.files}
     sums = own.pop(SUMS, None)
-    own.pop("manifest.json", None)
-    if list(own.values()) != list(manifest.files):
+    own.pop(MANIFEST, None)
+    if list(own.values()) != list(files):
         yield Fault(kind="altered", place=f"catalog/{release.dataset}/{release.version}")
     if sums is not None:
         yield from _verify_file(folder, SUMS, sums.sha256, f"{name}/")
