@@ -85,6 +85,7 @@ MATRIX = {
     ("GET", f"{RESOURCE}/report", None): PUBLIC,
     ("GET", f"{RESOURCE}/rows", None): PUBLIC,
     ("GET", "/d/air_hourly/latest/manifest.json", None): PUBLIC,
+    ("GET", "/d/air_hourly/latest", None): PUBLIC,
     ("GET", "/openapi.json", None): PUBLIC,
     ("GET", "/health/live", None): PUBLIC,
     ("GET", "/health/ready", None): PUBLIC,

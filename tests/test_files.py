@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datahub.model import Distribution
-from datahub.serve.files import answer, etag
+from datahub.serve.files import Content, answer, etag
 
 CSV = "/d/schools/1/schools.csv"
 PUBLISHED = ("air_hourly", "schools", "bus", "admin_license")
@@ -274,7 +274,8 @@ def test_parallel_ranges_make_the_file(server):
         ("/d/schools/1/school.csv", "file-unknown", "schools.csv"),
         ("/d/schools/1/SCHOOLS.CSV", "file-unknown", "schools.csv"),
         ("/d/admin_penalty/latest/admin_penalty.csv", "release-unknown", "admin_penalty"),
-        ("/d/schools/1", "not-found", ""),
+        ("/d/schools/99", "release-unknown", "latest 1"),
+        ("/d/schools/01", "release-unknown", "v3"),
         ("/d/schools", "not-found", ""),
         ("/d", "not-found", ""),
     ],
@@ -502,15 +503,16 @@ _RANGE = st.one_of(
 )
 
 
-def _file(size):
+def _content(size):
     digest = sha256(str(size).encode()).hexdigest()
-    return Distribution(path="x.csv", bytes=size, sha256=digest, media_type="text/csv")
+    tag = etag(Distribution(path="x.csv", bytes=size, sha256=digest, media_type="text/csv"))
+    return Content(name="x.csv", bytes=size, tag=tag, media_type="text/csv", sha256=digest)
 
 
 @given(text=_RANGE, size=st.integers(0, 10**12))
 def test_every_range_has_an_answer(text, size):
     """Any Range header gets 200, 206 or 416, with a window inside the file as the headers say."""
-    found = answer(_file(size), {"range": text}, location="/d/x/1/x.csv", latest=False)
+    found = answer(_content(size), {"range": text})
     headers = dict(found.headers)
     assert found.status in (200, 206, 416)
     assert int(headers["content-length"]) == found.length
@@ -529,7 +531,7 @@ def test_every_range_has_an_answer(text, size):
 def test_a_range_is_a_slice(first, length, size):
     """bytes=a-b is what Python slices as [a:b+1]."""
     text = f"bytes={first}-{first + length - 1}"
-    found = answer(_file(size), {"range": text}, location="", latest=False)
+    found = answer(_content(size), {"range": text})
     data = bytes(n % 251 for n in range(size))
     wanted = data[first : first + length]
     assert data[found.start : found.start + found.length] == wanted
@@ -539,11 +541,11 @@ def test_a_range_is_a_slice(first, length, size):
 @given(condition=st.text(max_size=60), name=st.sampled_from(["if-match", "if-none-match"]))
 def test_conditions_never_fail(condition, name):
     """Any text in a condition gets 200, 304 or 412."""
-    found = answer(_file(10), {name: condition}, location="", latest=True)
+    found = answer(_content(10), {name: condition})
     assert found.status in ({200, 304} if name == "if-none-match" else {200, 412})
 
 
 @given(size=st.integers(0, 10**6))
 def test_the_tag_is_strong(size):
     """The entity tag is the quoted digest, without W/."""
-    assert re.fullmatch(r'"sha256-[0-9a-f]{64}"', etag(_file(size)))
+    assert re.fullmatch(r'"sha256-[0-9a-f]{64}"', _content(size).tag)

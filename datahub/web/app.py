@@ -25,7 +25,7 @@ from datahub.serve.engine import Engine
 from datahub.serve.files import EXPOSED
 from datahub.serve.reading import Reading
 from datahub.store import Store, aliases, open_store
-from datahub.web import access, health, outputs, problems
+from datahub.web import access, files, health, outputs, problems
 from datahub.web.api import (
     changes,
     glossary,
@@ -49,7 +49,6 @@ from datahub.web.api import (
     webhooks,
 )
 from datahub.web.description import describe
-from datahub.web.files import files
 from datahub.web.portal.pages import routes as pages
 
 if TYPE_CHECKING:
@@ -80,7 +79,7 @@ def create_app(store: Store | None = None) -> Litestar:
             vocabularies.router,
             glossary.router,
             search.router,
-            files,
+            *files.routes,
             openapi_json,
             *health.routes,
             *(route for module in _READING for route in module.routes),

@@ -1,17 +1,52 @@
-"""HTTP/1.1 with a bound on the head of a request, which the parser itself does not have."""
+"""HTTP/1.1 with bounds that the server itself does not have, and bodies that the kernel sends.
+
+The head of a request has a bound in bytes and in time, and so has the time in which a client
+takes nothing of its answer.
+"""
 
 from __future__ import annotations
 
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import is_ssl
+
+from datahub.web.sendfile import EXTENSION, FileSender, Watch
+
+if TYPE_CHECKING:
+    import asyncio
 
 HEAD_BYTES = 128 << 10
 """Request line and headers together; a legitimate one has a few kilobytes."""
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """Closes a connection whose request head does not end."""
+    """Closes connections whose request head does not end or whose answer nobody reads."""
+
+    head_seconds = 30.0
+    patience = 60.0  # seconds in which a client must take some of its answer
 
     _head = 0  # bytes of a head that is not complete; far below zero while a body is read
+    _deadline: asyncio.TimerHandle | None = None  # of the head
+    _sender: FileSender | None = None  # where the kernel can send
+    _watch: Watch  # while the server's buffer is full
+
+    def connection_made(self, transport: Any) -> None:
+        """Begin: a head is awaited."""
+        super().connection_made(transport)
+        self._watch = Watch(transport, self.patience, transport.abort)
+        if not is_ssl(transport):
+            self._sender = FileSender(transport, self.flow, self.patience)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End: nobody need wait for the client."""
+        self._watch.stop()
+        self._head_came()
+        super().connection_lost(exc)
+        if self._sender is not None:
+            self._sender.wake()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes of the connection."""
@@ -20,12 +55,53 @@ class BoundedHttp(HttpToolsProtocol):
         if self._head > HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The header is too large.")
 
-    def on_headers_complete(self) -> None:
-        """Note that the head has ended, and that a body follows without bound."""
-        self._head = -(1 << 62)
-        super().on_headers_complete()
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request; never in the middle of an answer to an earlier one."""
+        if self.pipeline or (self._answers() and self.cycle.response_started):
+            self.transport.abort()
+        else:
+            super().send_400_response(msg)
 
     def on_message_begin(self) -> None:
         """Begin a head."""
         self._head = 0
+        if self._deadline is None:
+            self._await_head()
         super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Note that the head has ended, and that a body follows without bound."""
+        self._head = -(1 << 62)
+        self._head_came()
+        super().on_headers_complete()
+        if self._sender is not None:  # the request's task was made, but has not begun
+            extensions: Any = {EXTENSION: partial(self._sender.send, self.cycle)}
+            self.scope["extensions"] = extensions
+
+    def pause_writing(self) -> None:
+        """Note that the client is slower than the answer."""
+        super().pause_writing()
+        self._watch.start()
+
+    def resume_writing(self) -> None:
+        """Note that it took what was waiting."""
+        self._watch.stop()
+        super().resume_writing()
+
+    def _answers(self) -> bool:
+        """Tell whether a request is being answered."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _await_head(self) -> None:
+        self._deadline = self.loop.call_later(self.head_seconds, self._head_is_late)
+
+    def _head_came(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _head_is_late(self) -> None:
+        if self._answers():  # the server itself reads no further meanwhile
+            self._await_head()
+        else:
+            self.transport.close()

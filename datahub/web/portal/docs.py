@@ -27,6 +27,7 @@ _TAGS = {
 }
 _TITLES = {
     "get /d/{dataset}/{version}/{file}": "下载一个文件",
+    "get /d/{dataset}/{version}": "一个版本的全部文件",
     "get /api/v1/datasets": "数据集列表",
     "get /api/v1/datasets/{dataset}": "数据集的目录记录",
     "get /api/v1/datasets/{dataset}/releases": "数据集的版本和文件",
