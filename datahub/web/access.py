@@ -36,18 +36,19 @@ class Permission(StrEnum):
     SUBMISSION_DECIDE = "submission:decide"
     SUBMISSION_READ = "submission:read"
     SUBMISSION_WITHDRAW = "submission:withdraw"
+    WEBHOOK_WRITE = "webhook:write"
 
 
 P = Permission
 PUBLIC = frozenset({P.CATALOG_READ, P.SERVICE_WATCH})
 ROLES: dict[Role, frozenset[Permission]] = {
     Role.STEWARD: PUBLIC
-    | {P.GLOSSARY_PROPOSE}
+    | {P.GLOSSARY_PROPOSE, P.WEBHOOK_WRITE}
     | {P.RECORD_WRITE, P.PROPOSAL_READ}
     | {P.SUBMISSION_CREATE, P.SUBMISSION_READ, P.SUBMISSION_WITHDRAW},
     Role.REVIEWER: PUBLIC
     | {P.PROPOSAL_DECIDE, P.PROPOSAL_READ}
-    | {P.GLOSSARY_PROPOSE, P.GLOSSARY_DECIDE}
+    | {P.GLOSSARY_PROPOSE, P.GLOSSARY_DECIDE, P.WEBHOOK_WRITE}
     | {P.SUBMISSION_READ, P.SUBMISSION_DECIDE, P.RELEASE_WITHDRAW},
     Role.OPERATOR: frozenset(Permission),
 }
