@@ -12,6 +12,7 @@ from datahub.errors import ParameterInvalid, ReleaseUnknown, ResourceUnknown
 from datahub.forms.columns import Column, columns_of
 from datahub.model import Distribution, Json, Release, Struct
 from datahub.store import Store, records, releases
+from datahub.store.derived import Derived
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -50,6 +51,7 @@ class Reading:
 
     def __init__(self, store: Store, engine: Engine) -> None:
         self.store, self.engine = store, engine
+        self.derived = Derived(store.objects.root / "cache")
         self._stamp = -1
         self._known: dict[Hashable, Any] = {}
 

@@ -1,31 +1,53 @@
 """Where the rows of a table are read from: the fastest of what there is for it.
 
 The Parquet file is always there. A native DuckDB file, the index of the NDJSON file's lines and
-orders of rows by a column are derived from it, bound to its digest, and may be gone at any time.
+orders of rows by a column are derived from it (`store.derived`), bound to its digest, and may be
+gone at any time. Asking for one that is not there makes it wanted: the next request may find it.
 """
 
 from __future__ import annotations
 
+import os
+import struct
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import structlog
+
 from datahub.model import Struct
+from datahub.store.derived import LINES, NATIVE, TEXT, Order, Wanted, ndjson_of, order_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from datahub.serve.reading import Reading, Table
 
+MOST_BYTES = 64 << 20
+"""Of the lines of one page; wider rows are read by DuckDB within its own limits."""
+
+_log = structlog.get_logger()
+
 
 class Source(Struct, frozen=True):
-    """What stands after FROM, its values to bind, and the name of the row number in it."""
+    """What stands after FROM, its values to bind, and the name of the row number in it.
+
+    Rows come in the order of their numbers without any ORDER BY: a statement with LIMIT alone
+    ends as soon as it has enough of them, one with ORDER BY and LIMIT reads all.
+    """
 
     relation: str
     values: tuple[str, ...]
     row: str
 
 
-def source(reading: Reading, table: Table) -> Source:  # noqa: ARG001
+def source(reading: Reading, table: Table) -> Source:
     """Find the fastest relation that holds all rows of a table, in order of their numbers."""
+    _ask(reading, table)
+    path = reading.derived.folder(table.digest) / NATIVE
+    name = reading.engine.attached(path)
+    if name is not None:
+        return Source(relation=f"{name}.rows", values=(), row="rowid")
     return Source(
         relation="read_parquet(?, file_row_number=true)",
         values=(str(table.path),),
@@ -33,28 +55,161 @@ def source(reading: Reading, table: Table) -> Source:  # noqa: ARG001
     )
 
 
-def window(reading: Reading, table: Table, start: int, count: int) -> list[bytes] | None:  # noqa: ARG001
+def window(reading: Reading, table: Table, start: int, count: int) -> list[bytes] | None:
     """JSON objects of the rows from `start` on, as the NDJSON file has them; None: not at hand."""
-    return None
+    _ask(reading, table)
+    count = min(count, table.rows - start)
+    if count <= 0:
+        return []
+    return _told(reading, table, lambda text: text.window(start, count))
 
 
-def lines(reading: Reading, table: Table, rows: Sequence[int]) -> list[bytes] | None:  # noqa: ARG001
+def lines(reading: Reading, table: Table, rows: Sequence[int]) -> list[bytes] | None:
     """JSON objects of rows by their numbers, as the NDJSON file has them; None: not at hand."""
-    return None
+    _ask(reading, table)
+    return _told(reading, table, lambda text: text.picked(rows))
 
 
 def ordered(
-    reading: Reading,  # noqa: ARG001
-    table: Table,  # noqa: ARG001
-    column: str,  # noqa: ARG001
-    start: int,  # noqa: ARG001
-    count: int,  # noqa: ARG001
+    reading: Reading,
+    table: Table,
+    column: str,
+    start: int,
+    count: int,
     *,
-    descending: bool,  # noqa: ARG001
-    nulls_first: bool,  # noqa: ARG001
+    descending: bool,
+    nulls_first: bool,
 ) -> list[int] | None:
     """Row numbers `start` to `start + count` in the order of a column, ties by row number.
 
     None: that order is not at hand.
     """
-    return None
+    names = [item.name for item in table.columns]
+    number = names.index(column)
+    _ask(reading, table, (number, descending))
+    count = min(count, table.rows - start)
+    if count <= 0:
+        return []
+    path = reading.derived.folder(table.digest) / order_name(number, descending)
+    try:
+        return _slice(path, table.rows, start, count, nulls_first=nulls_first)
+    except FileNotFoundError:
+        return None
+    except (OSError, struct.error):
+        _damaged(path)
+        return None
+
+
+def _ask(reading: Reading, table: Table, order: tuple[int, bool] | None = None) -> None:
+    reading.derived.ask(
+        Wanted(
+            dataset=table.dataset,
+            version=table.version,
+            resource=table.resource,
+            digest=table.digest,
+            order=order,
+        )
+    )
+
+
+def _slice(path: Path, rows: int, start: int, count: int, *, nulls_first: bool) -> list[int]:
+    """Read from an order; nulls, which are at its end, are moved to the front if asked."""
+    with ExitStack() as stack:
+        file = _open(stack, path)
+        head = Order.unpack(os.pread(file, Order.SIZE, 0))
+        size = struct.calcsize(head.letter)
+        if head.rows != rows or os.fstat(file).st_size != Order.SIZE + rows * size:
+            raise struct.error(path.name)
+        begin = (start - head.nulls) % rows if nulls_first else start
+        found: list[int] = []
+        while len(found) < count:
+            part = min(count - len(found), rows - begin)
+            data = os.pread(file, part * size, Order.SIZE + begin * size)
+            found += struct.unpack(f"<{part}{head.letter}", data)
+            begin = 0
+        return found
+
+
+class _Text:
+    """The lines of a table: where each begins, and the files that hold them one after another."""
+
+    def __init__(self, index: int, parts: list[tuple[int, int]]) -> None:
+        self._index, self._parts = index, parts
+
+    def window(self, start: int, count: int) -> list[bytes] | None:
+        ends = self._ends(start, count)
+        if ends[-1] - ends[0] > MOST_BYTES:
+            return None
+        found = self._read(ends[0], ends[-1]).split(b"\n")
+        if found[-1] == b"":
+            found.pop()
+        if len(found) != count:
+            raise struct.error(LINES)
+        return found
+
+    def picked(self, rows: Sequence[int]) -> list[bytes] | None:
+        found, size = [], 0
+        for row in rows:
+            begin, end = self._ends(row, 1)
+            size += end - begin
+            if size > MOST_BYTES:
+                return None
+            found.append(self._read(begin, end).rstrip(b"\n"))
+        return found
+
+    def _ends(self, start: int, count: int) -> tuple[int, ...]:
+        data = os.pread(self._index, 8 * (count + 1), 8 * start)
+        return struct.unpack(f"<{count + 1}Q", data)
+
+    def _read(self, begin: int, end: int) -> bytes:
+        """Read bytes of the files as if they were one."""
+        pieces, offset = [], 0
+        for file, size in self._parts:
+            if begin < offset + size and end > offset:
+                first, last = max(begin - offset, 0), min(end - offset, size)
+                pieces.append(os.pread(file, last - first, first))
+            offset += size
+        found = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if len(found) != end - begin or found[:1] != b"{":
+            raise struct.error(LINES)
+        return found
+
+
+def _told(
+    reading: Reading, table: Table, find: Callable[[_Text], list[bytes] | None]
+) -> list[bytes] | None:
+    """What the lines of a table say; None: they are not there, or not usable."""
+    index = reading.derived.folder(table.digest) / LINES
+    try:
+        with ExitStack() as stack:
+            return find(_opened(stack, index, table))
+    except OSError:
+        return None
+    except struct.error:
+        _damaged(index)
+        return None
+
+
+def _opened(stack: ExitStack, path: Path, table: Table) -> _Text:
+    """Open the lines of a table for one question."""
+    index = _open(stack, path)
+    texts = ndjson_of(table.files, table.resource)
+    parts = [(table.path.with_name(file.path), file.bytes) for file in texts]
+    if not parts:
+        own = path.with_name(TEXT)
+        parts = [(own, own.stat().st_size)]
+    if os.fstat(index).st_size != 8 * (table.rows + 1):
+        raise struct.error(path.name)
+    return _Text(index, [(_open(stack, part), size) for part, size in parts])
+
+
+def _open(stack: ExitStack, path: Path) -> int:
+    file = os.open(path, os.O_RDONLY)
+    stack.callback(os.close, file)
+    return file
+
+
+def _damaged(path: Path) -> None:
+    """Remove what cannot be right: it is made again."""
+    _log.error("derived.damaged", file=f"{path.parent.name}/{path.name}")
+    path.unlink(missing_ok=True)
