@@ -69,6 +69,12 @@ class Reading:
             ("table", dataset, resource, version), lambda: self._table(dataset, resource, version)
         )
 
+    def known(self, dataset: str, resource: str, version: int | None = None) -> Table | None:
+        """What `table` would say, if that needs no look into catalog or files; else None."""
+        if self.store.catalog.stamp() != self._stamp:
+            return None
+        return self._known.get(("table", dataset, resource, version))
+
     def release(self, dataset: str, version: int | None = None) -> Release:
         """Find a release, `None` meaning the latest; raises as `table` does."""
         return self.remembered(

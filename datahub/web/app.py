@@ -14,7 +14,6 @@ from litestar.enums import HttpMethod, ScopeType
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.plugins.prometheus import PrometheusConfig
 from litestar.types import ASGIApp
 
 from datahub import __version__, settings
@@ -25,7 +24,8 @@ from datahub.serve.engine import Engine
 from datahub.serve.files import EXPOSED
 from datahub.serve.reading import Reading
 from datahub.store import Store, aliases, open_store
-from datahub.web import access, files, health, outputs, problems
+from datahub.web import access, files, health, metrics, outputs, problems
+from datahub.web.answers import Answers
 from datahub.web.api import (
     changes,
     glossary,
@@ -65,9 +65,9 @@ _log = structlog.get_logger()
 def create_app(store: Store | None = None) -> Litestar:
     """Build the application on the given stores, or on those that the settings name."""
     opened = store or open_store(settings.load())
-    engine = Engine(opened.settings.query_threads)
+    own = opened.settings
+    engine = Engine(own.query_threads, own.query_memory, own.query_seconds)
     searching = Search(opened)
-    metrics = PrometheusConfig(app_name="datahub", prefix="datahub", group_path=True)
     configure(opened.settings.log)
     app = Litestar(
         route_handlers=[
@@ -94,7 +94,6 @@ def create_app(store: Store | None = None) -> Litestar:
             expose_headers=EXPOSED.split(", "),
         ),
         openapi_config=_openapi(),
-        middleware=[metrics.middleware],
         request_max_body_size=1 << 20,
         on_startup=[access.check_routes, lambda: aliases.sweep(opened), searching.start],
         on_shutdown=[searching.close, engine.close, opened.close],
@@ -139,7 +138,8 @@ def _openapi() -> OpenAPIConfig:
 
 def application() -> ASGIApp:
     """Build what a web process serves; the settings come from its environment."""
-    return Outermost(HeadAsGet(create_app()))
+    app = create_app()
+    return Outermost(Answers(HeadAsGet(app), app.state.reading))
 
 
 class Outermost:
@@ -170,12 +170,14 @@ class Outermost:
         try:
             await self.app(scope, receive, sender)
         finally:
+            seconds = time.perf_counter() - began
+            metrics.count(method, scope.get("path_template", ""), status, seconds)
             _log.info(
                 "request",
                 method=method,
                 path=scope["path"],
                 status=status,
-                ms=round(1000 * (time.perf_counter() - began), 1),
+                ms=round(1000 * seconds, 1),
                 id=request_id,
             )
 
