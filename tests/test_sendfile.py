@@ -93,6 +93,7 @@ class Service:
 def service(tmp_path_factory):
     """A server for all tests here."""
     found = Service(tmp_path_factory.mktemp("sendfile"))
+    assert body(found, "length=10") == wrapped(0, 10)  # the event loop is there from now on
     yield found
     found.stop()
 
@@ -207,6 +208,7 @@ def test_a_dead_reader_is_cut_off(service, form):
 
 def test_a_client_who_leaves_leaves_nothing_behind(service):
     """Clients that go in the middle, politely or not, cost no descriptor and no task."""
+    until(lambda: not service.server.server_state.connections)
     before = descriptors()
     for linger in (False, True) * 5:
         peer = service.connect(room=4096)
@@ -219,8 +221,10 @@ def test_a_client_who_leaves_leaves_nothing_behind(service):
     until(lambda: descriptors() <= before)
 
 
-def test_two_hundred_slow_readers_stop_nobody(service):
+def test_two_hundred_slow_readers_stop_nobody(service, monkeypatch):
     """While 200 clients dawdle over a huge file, others are served at once; memory stays."""
+    monkeypatch.setattr(Impatient, "patience", 30)
+    until(lambda: not service.server.server_state.connections)
     before = descriptors()
     resident = memory()
     peers = [service.connect(room=4096) for _ in range(200)]

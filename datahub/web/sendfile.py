@@ -166,7 +166,8 @@ class FileSender:
             else:
                 sent = await run_sync(os.sendfile, out, handle, start, length)
         except BlockingIOError:
-            await self._room(out)
+            if not self._transport.is_closing():  # as it may be after a thread
+                await self._room(out)
             return 0
         if not sent:
             raise FileShorter
