@@ -6,6 +6,7 @@ import errno
 import shutil
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -162,11 +163,16 @@ def worker(data: Data = None) -> None:
 def queries(data: Data = None) -> None:
     """运行查询子进程 · Keep children that answer SQL: limited, single-use, without rights."""
     from datahub.guard import jail
+    from datahub.guard.child import WithoutPandas
+
+    sys.meta_path.insert(0, WithoutPandas())
+    from datahub.serve.sql.child import birth, rehearse
 
     die_with_parent()
     chosen = settings.load(data=data)
     configure(chosen.log)
-    jail.serve(chosen, _until_told())
+    rehearse()
+    jail.serve(chosen, _until_told(), birth)
 
 
 def _until_told() -> Callable[[], bool]:
