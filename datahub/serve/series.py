@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from datahub.errors import ResourceUnknown
 from datahub.errors_catalog import SeriesMissing
+from datahub.forms.columns import columns_of, quote, text_of
 from datahub.model import Dataset, Json, Release, Struct
-from datahub.serve.filters import quote
-from datahub.serve.rows import columns, expression
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -140,7 +139,7 @@ def _distinct(
     """Values of the series' fields, each once."""
     known = {
         column.name: column
-        for column in columns(engine, path, dataset.resource(resource)["schema"])
+        for column in columns_of(engine.kinds(path), dataset.resource(resource)["schema"])
     }
     unknown = [name for name in fields if name not in known]
     if unknown or not fields:
@@ -150,7 +149,7 @@ def _distinct(
             f"series 的字段 {told} 不在资源 {resource} 里；现有：{'、'.join(known)}",
             f"{resource} has no field {told}; it has: {', '.join(known)}",
         )
-    listed = ", ".join(f"cast({expression(known[name])} as varchar)[:10]" for name in fields)
+    listed = ", ".join(f"({text_of(known[name])})[:10]" for name in fields)
     where = " and ".join(f"{quote(name)} is not null" for name in fields)
     sql = f"select distinct {listed} from read_parquet(?) where {where} limit {MOST + 1}"  # noqa: S608 - names of the schema, quoted
     rows: list[tuple[str, ...]] = engine.cursor().execute(sql, [str(path)]).fetchall()

@@ -1,29 +1,21 @@
-"""Routes on datasets: the list, a record, its releases, schemas, rows and reports."""
+"""Routes on datasets: the list, a record, its releases, schemas and reports."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
 
-import msgspec
 from litestar import Request, Response, get, post
-from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from datahub.errors import (
     BodyInvalid,
-    CursorInvalid,
-    ParameterInvalid,
     ParameterUnknown,
     ReportMissing,
     ResourceUnknown,
 )
-from datahub.model import Dataset, Json, Openness, Release
+from datahub.model import Dataset, Json, Openness
 from datahub.pipeline import withdraw_release
 from datahub.search.service import Search
-from datahub.serve import filters as grammar
-from datahub.serve import rows as reading
 from datahub.store import (
     Store,
     aliases,
@@ -37,14 +29,11 @@ from datahub.web.access import Permission, person_of
 from datahub.web.api.views import (
     DatasetDetail,
     DatasetList,
-    FieldView,
     ReleaseView,
-    RowsView,
     WithdrawalBody,
     dataset_detail,
     dataset_view,
     release_view,
-    rows_of,
 )
 
 Text = Annotated[
@@ -55,9 +44,7 @@ StatusName = Literal["active", "deprecated", "withdrawn", "tombstone", "all"]
 ValidityName = Literal["in_force", "amended", "expired", "repealed", "all"]
 Offset = Annotated[int, QueryParameter(ge=0, le=10_000_000)]
 _PUBLIC = {"permission": Permission.CATALOG_READ}
-_ENCODER = msgspec.json.Encoder(decimal_format="number")
 _LISTING = ("q", "publisher", "theme", "openness", "status", "validity", "limit", "offset")
-_RESERVED = ("limit", "cursor", "version")
 
 
 def store_of(request: Request[Any, Any, Any]) -> Store:
@@ -194,136 +181,11 @@ def get_report(
     return report | own | {"tasks": tasks, "version": release.version}
 
 
-@get(
-    "/{dataset:str}/resources/{resource:str}/rows",
-    opt=_PUBLIC,
-    sync_to_thread=True,
-    summary="Rows of a resource",
-    responses={200: ResponseSpec(RowsView, description="a page of rows", generate_examples=False)},
-)
-def get_rows(
-    request: Request[Any, Any, Any],
-    dataset: FromPath[str],
-    resource: FromPath[str],
-    limit: Annotated[int, QueryParameter(ge=1, description="rows a page, 10,000 at most")] = 100,
-    cursor: Annotated[
-        str | None, QueryParameter(description="page.next of the page before")
-    ] = None,
-    version: Annotated[
-        int | None, QueryParameter(ge=1, description="a release; else latest")
-    ] = None,
-) -> Response[Any]:
-    """A page of rows in publication order; any other parameter filters a column.
-
-    `column=operator.value` with eq, neq, gt, gte, lt, lte, or `column=is.null`; conditions are
-    joined by AND. A cursor keeps to the version it was given for.
-    """
-    store, engine = store_of(request), request.app.state.engine
-    given = _conditions(request)
-    _check_limit(limit, store.settings.page_rows)
-    began = None if cursor is None else grammar.decode_cursor(cursor)
-    release, schema = _released(store, dataset, resource, _version(began, version))
-    path = store.objects.public(dataset, release.version) / f"{resource}.parquet"
-    columns = reading.columns(engine, path, schema)
-    chosen = grammar.parse(columns, given)
-    fingerprint = reading.fingerprint(f"{dataset}/{resource}", chosen)
-    start = began or grammar.Cursor(version=release.version, row=0, filters=fingerprint)
-    if start.filters != fingerprint:  # the row numbers of other filters mean nothing here
-        raise CursorInvalid
-    rows = rows_of(release, resource) or 0
-    page = reading.page(engine, path, columns, chosen, start, rows=rows, limit=limit)
-    view = RowsView(
-        data=[dict(zip(page.names, row, strict=True)) for row in page.rows],
-        fields=_fields(columns, schema),
-        page={"limit": limit, "next": page.next},
-        total={"value": page.total, "kind": "exact"},
-        version=release.version,
-    )
-    body = _ENCODER.encode(view)  # decimals as JSON numbers, which the framework's has not
-    return Response(body, headers=_rows_headers(request, page.next), media_type="application/json")
-
-
-def _rows_headers(request: Request[Any, Any, Any], following: str | None) -> dict[str, str]:
-    headers = {"cache-control": "public, max-age=60"}
-    if following:
-        pairs = [(n, v) for n, v in request.query_params.multi_items() if n != "cursor"]
-        query = urlencode([*pairs, ("cursor", following)])
-        headers["link"] = f'<{request.url.path}?{query}>; rel="next"'
-    return headers
-
-
 def check_names(request: Request[Any, Any, Any], allowed: tuple[str, ...]) -> None:
     """Refuse a parameter that means nothing here: a typo would widen the answer in silence."""
     for name in request.query_params:
         if name not in allowed:
             raise ParameterUnknown(name=name[:80], allowed=", ".join(allowed))
-
-
-def _conditions(request: Request[Any, Any, Any]) -> list[tuple[str, str]]:
-    pairs = [(name, str(value)) for name, value in request.query_params.multi_items()]
-    for name in _RESERVED:
-        if sum(given == name for given, _ in pairs) > 1:
-            raise ParameterInvalid(
-                name=name, value="…", reason_zh="只能出现一次", reason_en="give it once"
-            )
-    return [(name, value) for name, value in pairs if name not in _RESERVED]
-
-
-def _check_limit(limit: int, most: int) -> None:
-    if limit > most:
-        raise ParameterInvalid(
-            name="limit",
-            value=limit,
-            reason_zh=f"每页最多 {most} 行；要全部数据请下载文件（见 links.csv、links.parquet）",
-            reason_en=f"{most} rows a page at most; for all rows download the files",
-        )
-
-
-def _version(began: grammar.Cursor | None, version: int | None) -> int | None:
-    """Version to read: the cursor's own, which a given one must not contradict."""
-    if began is None:
-        return version
-    own = began.version
-    if version is not None and version != own:
-        raise ParameterInvalid(
-            name="version",
-            value=version,
-            reason_zh=f"与 cursor 的版本 {own} 不一致",
-            reason_en=f"the cursor belongs to version {own}",
-        )
-    return own
-
-
-def _released(
-    store: Store, dataset: str, resource: str, version: int | None
-) -> tuple[Release, Json]:
-    with store.catalog.read() as db:
-        records.check_open(db, dataset)
-        release = releases.get(db, dataset, version)
-    schemas = _schemas(store, dataset, release.version)
-    if resource not in schemas:
-        raise ResourceUnknown(dataset=dataset, resource=resource[:80], allowed=", ".join(schemas))
-    return release, schemas[resource]
-
-
-@lru_cache(maxsize=1024)
-def _schemas(store: Store, dataset: str, version: int) -> dict[str, Json]:
-    """Table schemas of a release, which never change."""
-    with store.catalog.read() as db:
-        package = releases.get_package(db, dataset, version)
-    return {item["name"]: item["schema"] for item in package["resources"]}
-
-
-def _fields(columns: tuple[grammar.Column, ...], schema: Json) -> list[FieldView]:
-    described = {field["name"]: field for field in schema["fields"]}
-    return [
-        FieldView(
-            name=column.name,
-            title=described[column.name].get("title", column.name),
-            type=described[column.name].get("type", "string"),
-        )
-        for column in columns
-    ]
 
 
 def resource_of(dataset: Dataset, name: str) -> Json:
@@ -348,6 +210,5 @@ HANDLERS: list[Any] = [
     withdraw,
     get_schema,
     get_report,
-    get_rows,
 ]
 """Routes below /api/v1/datasets; `records` has the rest of them."""

@@ -101,24 +101,6 @@ class ReleaseView(Struct, frozen=True):
     reason: str | None = None
 
 
-class FieldView(Struct, frozen=True):
-    """A column of a page of rows."""
-
-    name: str
-    title: str
-    type: str
-
-
-class RowsView(Struct, frozen=True):
-    """A page of rows; `page.next` is the cursor of the next one, or null at the end."""
-
-    data: list[dict[str, Any]]
-    fields: list[FieldView]
-    page: dict[str, Any]
-    total: dict[str, Any]
-    version: int
-
-
 class ProblemView(Struct, frozen=True):
     """Why a submission was rejected."""
 

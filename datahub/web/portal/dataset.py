@@ -6,11 +6,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from datahub.errors import DatahubError, DatasetUnknown
+from datahub.forms.columns import columns_of
 from datahub.model import Dataset, Distribution, Json, Openness, Release, Struct
 from datahub.record import completeness, vocabularies
-from datahub.serve import rows as reading
-from datahub.serve import series
-from datahub.serve.filters import Cursor
+from datahub.serve import rows, series
 from datahub.serve.outputs.schema_org import safe_json, schema_org
 from datahub.store import (
     Store,
@@ -288,7 +287,7 @@ def _section(
     preview = None
     if release is not None and table is not None:
         path = store.objects.public(dataset.name, release.version) / table.path
-        preview = _preview(engine, path, schema, release.version, table.rows or 0)
+        preview = _preview(engine, path, schema, table.rows or 0)
     return Section(
         name=name,
         title=str(resource.get("title") or name),
@@ -317,17 +316,15 @@ def _field(field: Json, schema: Json) -> FieldRow:
     )
 
 
-def _preview(engine: Engine, path: Any, schema: Json, version: int, total: int) -> Preview:
-    columns = reading.columns(engine, path, schema)
-    start = Cursor(version=version, row=0, filters="")
-    page = reading.page(engine, path, columns, (), start, rows=total, limit=PREVIEW)
+def _preview(engine: Engine, path: Path, schema: Json, total: int) -> Preview:
+    columns = columns_of(engine.kinds(path), schema)
     described = {field["name"]: field for field in schema["fields"]}
-    fields = [described.get(name, {}) for name in page.names]
+    fields = [described.get(column.name, {}) for column in columns]
     return Preview(
-        names=page.names,
-        titles=[f.get("title", name) for f, name in zip(fields, page.names, strict=True)],
+        names=tuple(column.name for column in columns),
+        titles=[f.get("title", c.name) for f, c in zip(fields, columns, strict=True)],
         numeric=[f.get("type") in _NUMERIC for f in fields],
-        rows=page.rows,
+        rows=rows.preview(engine, path, columns, PREVIEW),
         total=total,
     )
 
