@@ -41,6 +41,7 @@ class Hub:
             "DATAHUB_SERVER": self.url,
             "DATAHUB_WORKERS": "1",
             "DATAHUB_LOG": "warning",
+            "DATAHUB_TRUST": str(data.parent / "trust.json"),
             **{f"DATAHUB_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self.tokens: dict[tuple[str, str | None], str] = {}

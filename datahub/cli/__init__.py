@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from datahub.cli import catalog, check, dataset, glossary, operate, publish, read, schema
+from datahub.cli import catalog, check, dataset, fetch, glossary, operate, publish, read, schema
 from datahub.errors import (
     CatalogError,
     DatahubError,
@@ -33,7 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for module in (publish, read, check, operate, dataset, glossary, catalog, schema):
+for module in (publish, read, fetch, check, operate, dataset, glossary, catalog, schema):
     module.add_to(app)
 
 

@@ -1,20 +1,16 @@
-"""Commands of those who use data: release list, query, pull, verify."""
+"""Commands of those who use data: release list, query; `fetch` has pull and verify."""
 
 from __future__ import annotations
 
 import csv
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from datahub import settings
-from datahub.cli import show
+from datahub.cli import show, signing
 from datahub.cli.publish import service
-from datahub.errors import ReleaseUnknown
 from datahub.guard.outbound import Service
-from datahub.guard.text import check_file_name
 
 _PAGE = 10_000
 release_app = typer.Typer(help="已发布的版本 · Releases.", no_args_is_help=True)
@@ -25,10 +21,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(release_app, name="release")
     app.command(epilog="例：datahub query air_hourly --where aqi=gte.150 --limit 5 · "
                        "datahub query bus/stops --csv > 站点.csv")(query)  # fmt: skip
-    app.command(epilog="例：datahub pull air_hourly --to 数据/ · 断了再运行一次即可续传")(pull)
-    app.command(epilog="例：datahub verify（整个数据目录）· datahub verify 数据/air_hourly/1")(
-        verify
-    )
+    signing.add_to(release_app)
 
 
 @release_app.command("list", epilog="例：datahub release list air_hourly")
@@ -110,92 +103,3 @@ def _rows(
         page["data"] += following["data"]
         page["page"] = following["page"]
     return page
-
-
-def pull(
-    dataset: Annotated[str, typer.Argument(help="数据集名 · name of the dataset")],
-    version: Annotated[int | None, typer.Option(help="版本；不写则最新 · release")] = None,
-    to: Annotated[Path, typer.Option(help="放到哪里 · folder")] = Path(),
-    only: Annotated[str | None, typer.Option(help="只要这种，如 parquet · one format")] = None,
-    server: show.Server = None,
-    json: show.Json = False,
-) -> None:
-    """下载一个版本，可续传，核对摘要 · Download a release: resumes, checks every digest."""
-    hub = service(server, None)
-    release = _choose(hub.get(f"/api/v1/datasets/{dataset}/releases"), dataset, version)
-    folder = to / dataset / str(release["version"])
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in release["files"]:
-        check_file_name(file["path"])  # what a server says is from outside, too
-    files = [f for f in release["files"] if only is None or _wanted(f, only)]
-    done = []
-    with show.transfer() as progress:
-        for file in files:
-            task = progress.add_task(file["path"], total=file["bytes"])
-
-            def seen(count: int, task: Any = task) -> None:
-                progress.advance(task, count)
-
-            fetched = hub.download(
-                file["url"], folder / file["path"],
-                size=file["bytes"], sha256=file["sha256"], seen=seen,
-            )  # fmt: skip
-            progress.update(task, completed=file["bytes"])
-            done.append(file | {"path": str(folder / file["path"]), "fetched": fetched})
-    if json:
-        show.as_json(done)
-    else:
-        show.out.print(
-            f"✓ {folder} · {len(done)} 个文件，摘要全部相符 · all digests match", markup=False
-        )
-
-
-def _wanted(file: Any, only: str) -> bool:
-    # The manifest and the sums come along always: without them nothing can be verified later.
-    return file["resource"] is None or file["path"].endswith(f".{only}")
-
-
-def _choose(releases: Any, dataset: str, version: int | None) -> Any:
-    for release in releases:
-        named = release["latest"] if version is None else release["version"] == version
-        if named and release["withdrawn"] is None:
-            return release
-    known = [r["version"] for r in releases if r["withdrawn"] is None]
-    raise ReleaseUnknown(
-        dataset=dataset,
-        version=version or "latest",
-        hint_zh=f"现有版本：{known}",
-        hint_en=f"releases: {known}",
-    )
-
-
-def verify(
-    folder: Annotated[
-        Path | None, typer.Argument(help="下载的版本目录；不写则核对整个数据目录")
-    ] = None,
-    data: Annotated[Path | None, typer.Option(help="数据目录 · data folder")] = None,
-    json: show.Json = False,
-) -> None:
-    """重读字节，与清单核对 · Re-read bytes against manifests; offline for a pulled folder."""
-    from datahub.store import open_store
-    from datahub.store.verify import verify_folder, verify_store
-
-    with show.busy("核对中…"):
-        if folder is not None:
-            faults = list(verify_folder(folder))
-        else:
-            chosen = settings.load(data=data)
-            if not (chosen.data / "catalog.sqlite").is_file():
-                raise typer.BadParameter(f"{chosen.data} 不是数据目录 · no data folder")
-            store = open_store(chosen)
-            faults = list(verify_store(store))
-            store.close()
-    if json:
-        show.as_json([{n: getattr(f, n) for n in f.__struct_fields__} for f in faults])
-    elif faults:
-        rows = [(f.kind, f.place, f.expected, f.actual) for f in faults]
-        show.table(("问题", "位置", "应为", "实为"), rows)
-    else:
-        show.out.print("✓ 全部相符 · everything verifies")
-    if faults:
-        raise typer.Exit(1)

@@ -1,8 +1,9 @@
-"""The only HTTP client: talks to a Datahub service for the commands, downloads with resume."""
+"""The only HTTP client: talks to a Datahub service for the commands."""
 
 from __future__ import annotations
 
-import time
+import json
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -14,21 +15,21 @@ from datahub import (
 )
 from datahub.errors import (
     DatahubError,
-    DigestMismatch,
+    MissingError,
     RequestError,
     ServiceUnavailable,
     StorageFull,
     TokenInvalid,
     from_code,
 )
-from datahub.store.objects import digest_of, full_disk_told
+from datahub.errors_signing import refused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-CHUNK = 1 << 20
-TRIES = 5
+CHUNK = 1 << 18
+STREAM_SECONDS = 60.0  # without a byte
 
 
 class Service:
@@ -104,60 +105,43 @@ class Service:
         except (ValueError, UnicodeError) as error:  # a token or name that no header can carry
             raise RequestError(reason_zh="令牌或参数含有非法字符", reason_en=str(error)) from None
         if response.is_error:
-            raise _told(response)
+            raise _told(response.status_code, response.headers, response.content)
         return response
 
-    def download(
-        self, path: str, target: Path, *, size: int, sha256: str, seen: Callable[[int], None]
-    ) -> bool:
-        """Download a file, going on where an earlier try ended; False when it was there already.
-
-        The bytes stay in `<target>.part` until their digest is right.
+    def document(self, path: str, limit: int) -> bytes:
+        """GET a small body, of `limit` bytes at most; raises as `get` does.
 
         Raises:
-            DigestMismatch: the whole file came and is not what the manifest promises.
-            ServiceUnavailable: the connection broke too often.
+            ProofInvalid: there is no end to it.
 
         """
-        if target.exists() and target.stat().st_size == size and digest_of(target) == sha256:
-            return False
-        part = target.with_name(target.name + ".part")
-        if part.exists() and part.stat().st_size > size:
-            part.unlink()
-        for attempt in range(TRIES):
-            try:
-                self._fetch(path, part, size, sha256, seen)
-                break
-            except httpx.TransportError as error:
-                if attempt == TRIES - 1:
-                    raise _unreachable(self._server, error) from None
-                time.sleep(0.5 * 2**attempt)
-        actual = digest_of(part)
-        if actual != sha256:
-            part.unlink()
-            raise DigestMismatch(file=target.name, expected=sha256, actual=actual)
-        part.replace(target)
-        return True
+        found = bytearray()
+        with self.stream(path, {}) as (_, _, chunks):
+            for chunk in chunks:
+                found += chunk
+                if len(found) > limit:
+                    raise refused("oversized", path.rsplit("/", 1)[1], expected=f"≤ {limit}")
+        return bytes(found)
 
-    def _fetch(
-        self, path: str, part: Path, size: int, sha256: str, seen: Callable[[int], None]
-    ) -> None:
-        have = part.stat().st_size if part.exists() else 0
-        if have == size and part.exists():
-            seen(have)
-            return
-        # If-Range: were the file another one by now, all of it would come instead of a splice.
-        headers = {"If-Range": f'"sha256-{sha256}"', "Range": f"bytes={have}-"} if have else {}
-        with self._http.stream("GET", path, headers=headers) as response:
-            if response.is_error:
-                response.read()
-                raise _told(response)
-            resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
-            seen(have if resumed else 0)
-            with full_disk_told(), part.open("ab" if resumed else "wb") as file:
-                for chunk in response.iter_raw(CHUNK):
-                    file.write(chunk)
-                    seen(len(chunk))
+    @contextmanager
+    def stream(
+        self, path: str, headers: dict[str, str]
+    ) -> Iterator[tuple[int, Mapping[str, str], Iterator[bytes]]]:
+        """GET status, headers and bytes as they were published; raises as `get` does."""
+        # Compressed on the way, bytes would be neither of the length nor of the digest.
+        asked = {"Accept-Encoding": "identity"} | headers
+        try:
+            with self._http.stream("GET", path, headers=asked, timeout=STREAM_SECONDS) as response:
+                if response.is_error:
+                    told = next(response.iter_raw(CHUNK), b"")  # an error has no need of more
+                    raise _told(response.status_code, response.headers, told)
+                yield response.status_code, response.headers, response.iter_raw(CHUNK)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise _unreachable(self._server, error) from None
+
+    def broken(self) -> ServiceUnavailable:
+        """Return the error of a body that ended before its end."""
+        return _unreachable(self._server, EOFError())
 
 
 def _unreachable(server: str, error: Exception) -> ServiceUnavailable:
@@ -167,12 +151,16 @@ def _unreachable(server: str, error: Exception) -> ServiceUnavailable:
     )
 
 
-def _told(response: httpx.Response) -> DatahubError:
+def _told(status: int, headers: Mapping[str, str], body: bytes) -> DatahubError:
+    waits = headers.get("retry-after")
+    after = {} if waits is None else {"retry_after": waits}
     try:
-        problem = response.json()
-        return from_code(problem["code"], problem.get("facts", {}))
-    except (ValueError, KeyError, TypeError):
-        if response.status_code == httpx.codes.INSUFFICIENT_STORAGE:
+        problem = json.loads(body)
+        return from_code(problem["code"], problem.get("facts", {}) | after)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        if status == httpx.codes.INSUFFICIENT_STORAGE:
             return StorageFull()
-        text = f"HTTP {response.status_code}"
+        if status == httpx.codes.NOT_FOUND:
+            return MissingError()
+        text = f"HTTP {status}"
         return RequestError(reason_zh=text, reason_en=text)

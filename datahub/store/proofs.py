@@ -29,12 +29,11 @@ from datahub.store.signing import (
     strict,
 )
 from datahub.store.trust import CHAIN, KEYS, Service, Trust
-from datahub.store.verify import MANIFEST, MANIFEST_BYTES, Manifest, check_names
+from datahub.store.verify import MANIFEST, MANIFEST_BYTES, SIGNATURE, Manifest, check_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SIGNATURE = "manifest.json.sig"
 SIGNATURE_BYTES = 1 << 16
 LIMITS = {
     KEYS: KEYS_BYTES,
@@ -70,6 +69,7 @@ class Judged(Struct, frozen=True):
     manifest: Manifest
     trust: Trust  # with what was learnt, to be remembered
     notes: tuple[Note, ...]
+    documents: dict[str, bytes]  # that prove it, by name
 
 
 def judge(read: Callable[[str, int], bytes], asked: Asked, trust: Trust, now: datetime) -> Judged:
@@ -102,7 +102,13 @@ def judge(read: Callable[[str, int], bytes], asked: Asked, trust: Trust, now: da
         datasets=left | {chain.dataset: trusting.seen_of(chain)},
     )
     before = trust if old is trust.at(asked.site) else trust.leave(asked.site)
-    return Judged(chain=chain, manifest=manifest, trust=before.remember(old, service), notes=notes)
+    return Judged(
+        chain=chain,
+        manifest=manifest,
+        trust=before.remember(old, service),
+        notes=notes,
+        documents=proofs,
+    )
 
 
 def _sites(old: Service | None, site: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -14,6 +15,7 @@ from datahub.model import Distribution, Release, Struct
 from datahub.store import audit, releases, submissions
 from datahub.store.objects import digest_of
 from datahub.store.signing import Digest, strict
+from datahub.store.trust import CHAIN, KEYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 SUMS = "SHA256SUMS"
 MANIFEST = "manifest.json"
 MANIFEST_BYTES = 8 << 20
-PROOFS = frozenset({"manifest.json.sig", "chain.json", "datahub-keys.json"})
+SIGNATURE = "manifest.json.sig"
+PROOFS = (KEYS, CHAIN, SIGNATURE)
 """Signed documents that come along with a release and are no part of it; see `proofs`."""
 
 
@@ -96,7 +99,7 @@ def verify_folder(folder: Path, *, name: str = "", only: str | None = None) -> I
         if path in needed or (folder / path).exists():
             yield from _verify_file(folder, path, expected, place)
     present = {entry.name for entry in folder.iterdir()}
-    for path in sorted(present - sums.keys() - {SUMS} - PROOFS):
+    for path in sorted(present - sums.keys() - {SUMS, *PROOFS}):
         yield Fault(kind="extra", place=place + path)
 
 
@@ -121,6 +124,23 @@ def check_names(manifest: Manifest) -> None:
 
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFKC", name).casefold()
+
+
+def check_sums(manifest: Manifest, data: bytes, text: bytes) -> None:
+    """Check that SHA256SUMS says the same as a manifest, whose bytes are `data`.
+
+    Raises:
+        ProofInvalid: it does not.
+
+    """
+    expected = {file.path: file.sha256 for file in manifest.files}
+    expected[MANIFEST] = sha256(data).hexdigest()
+    try:
+        same = read_sums(text) == expected
+    except ValueError:
+        same = False
+    if not same:
+        raise refused("altered", SUMS, expected="the manifest's digests")
 
 
 def read_sums(text: bytes) -> dict[str, str]:

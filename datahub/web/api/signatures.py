@@ -10,6 +10,7 @@ import re
 from hashlib import sha256
 from typing import Any
 
+import msgspec
 from litestar import Request, Response, get
 from litestar.openapi import ResponseSpec
 from litestar.params import FromPath
@@ -59,7 +60,7 @@ def get_chain(request: Request[Any, Any, Any], dataset: FromPath[str]) -> Respon
     store: Store = request.app.state.store
     with store.catalog.read() as db:
         chain = chain_of(db, dataset, store.clock())
-    body = encoded(chain)
+    body = msgspec.json.encode(chain)
     return _answer(request, Keyring(store.objects.root, store.clock).sign(CHAIN_TYPE, body))
 
 
