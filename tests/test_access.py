@@ -76,6 +76,7 @@ PUBLIC = (200, 401, 401, 401, 200, 200, 200, 200)
 OWNERS = (401, 401, 401, 401, 403, 400, 403, 400)
 RECORD = (401, 401, 401, 401, 403, 422, 403, 422)
 OWN = (401, 401, 401, 401, 404, 200, 200, 200)
+NO_WEBHOOK = (401, 401, 401, 401, 404, 404, 404, 404)
 MATRIX = {
     # method, path, body: nobody, garbage, expired, revoked, foreign, steward, reviewer, operator
     ("GET", "/api/v1/datasets", None): PUBLIC,
@@ -157,6 +158,18 @@ MATRIX = {
     ("POST", "/api/v1/submissions/{waiting}/decisions", '{"verdict": "return"}'): (
         *(401, 401, 401, 401, 403, 403, 400, 400),  # 400: a return needs a reason
     ),
+    ("GET", f"{DATASET}/versions", None): PUBLIC,
+    ("GET", f"{RESOURCE}/diff", None): (
+        *(404, 401, 401, 401, 404, 404, 404, 404),  # there is one version only
+    ),
+    ("GET", "/api/v1/changes", None): PUBLIC,
+    ("GET", "/api/v1/webhooks", None): (401, 401, 401, 401, 200, 200, 200, 200),
+    ("POST", "/api/v1/webhooks", "{}"): (401, 401, 401, 401, 400, 400, 400, 400),
+    ("GET", "/api/v1/webhooks/none", None): NO_WEBHOOK,
+    ("DELETE", "/api/v1/webhooks/none", None): NO_WEBHOOK,
+    ("POST", "/api/v1/webhooks/none/ping", None): NO_WEBHOOK,
+    ("GET", "/api/v1/webhooks/none/deliveries", None): NO_WEBHOOK,
+    ("POST", "/api/v1/webhooks/none/deliveries/1/redelivery", None): NO_WEBHOOK,
     ("POST", "/api/v1/submissions/{rejected}/withdrawal", None): (
         *(401, 401, 401, 401, 404, 409, 403, 409),
     ),

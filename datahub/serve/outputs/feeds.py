@@ -52,6 +52,7 @@ def atom(feed: Feed) -> str:
         following = first | {"before": str(feed.following)}
         links.append(("next", "application/atom+xml", _address(feed, "atom", following)))
     links.append(("alternate", "text/html", f"{feed.home}/"))
+    links.append(("alternate", "application/x-ndjson", f"{feed.home}/api/v1/changes"))
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         '<feed xmlns="http://www.w3.org/2005/Atom" xml:lang="zh-CN">',
