@@ -120,8 +120,8 @@ def descriptors():
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def until(true, seconds=10):
-    """Wait for something."""
+def until(true, seconds=40):
+    """Wait for something; the machine may be busy."""
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end
