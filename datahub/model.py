@@ -53,7 +53,7 @@ MACHINE_STATES = (S.RECEIVED, S.DETECTED, S.VALIDATED, S.SCREENED, S.APPROVED)
 OVER_STATES = tuple(state for state, after in TRANSITIONS.items() if not after)
 """States that nothing follows."""
 
-STAGE_VERSIONS = {"detect": 3, "validate": 2, "screen": 2, "release": 2}
+STAGE_VERSIONS = {"detect": 3, "validate": 2, "screen": 2, "release": 3}
 """Raised with every change of what a stage finds or writes; each manifest names them."""
 
 STATE_ZH = {
@@ -214,7 +214,7 @@ class Distribution(Struct, frozen=True):
     media_type: str
     resource: str | None = None
     rows: int | None = None
-    form: str | None = None  # parquet, csv, ndjson, xlsx, geojson, original; None: of the release
+    form: str | None = None  # parquet, csv, ndjson, xlsx, geojson, stats, original
     part: int | None = None  # number of this part of a big file, from 1
     crc32: int | None = None  # for the bundle, which is made from the files without a copy
 

@@ -7,29 +7,22 @@ attempt or the sweep removes; a crash after it leaves a complete release.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING
+from zlib import crc32
 
 import msgspec
 
-from datahub import __version__
 from datahub.clock import stamp
 from datahub.errors import DatasetUnknown, DecisionVoid, DigestMismatch, StateError
 from datahub.errors_catalog import DatasetGone
 from datahub.guard.child import Limits
 from datahub.guard.process import run
-from datahub.model import (
-    STAGE_VERSIONS,
-    Dataset,
-    Distribution,
-    Json,
-    Release,
-    State,
-    Struct,
-    Submission,
-)
+from datahub.model import Dataset, Distribution, Json, Release, State, Struct, Submission
 from datahub.model import data_digest as digest_of_data
-from datahub.store import records, releases, submissions
+from datahub.store import documents, records, releases, submissions
+from datahub.store.derived import LINES, Derived
 from datahub.store.objects import digest_of, write_file
 
 if TYPE_CHECKING:
@@ -38,11 +31,8 @@ if TYPE_CHECKING:
     from datahub.store import Store
 
 TARGET = "datahub.validation.export:export"
-MEDIA_TYPES = {
-    ".parquet": "application/vnd.apache.parquet",
-    ".csv": "text/csv; charset=utf-8",
-    ".json": "application/json",
-}
+_ROOM = 5
+"""Bytes that the forms of a resource take, at most, for each byte that was handed in."""
 
 
 class Written(Struct, frozen=True):
@@ -50,6 +40,7 @@ class Written(Struct, frozen=True):
 
     rows: int
     columns: dict[str, str]
+    files: tuple[Distribution, ...]
 
 
 def release(store: Store, submission: Submission) -> Submission:
@@ -77,6 +68,7 @@ def release(store: Store, submission: Submission) -> Submission:
         package, files, manifest = _describe(
             dataset, submission, version, written, staged, previous
         )
+        _keep_lines(store, submission, written)
         store.objects.publish(staged, dataset.name, version)
     except BaseException:
         if staged.exists():
@@ -124,11 +116,13 @@ def _check_originals(store: Store, submission: Submission) -> None:
 def _export(
     store: Store, dataset: Dataset, submission: Submission, resource: str, staged: Path
 ) -> Written:
-    schema = dataset.resource(resource)["schema"]
+    described = dataset.resource(resource)
+    schema = described["schema"]
     names = [field["name"] for field in schema["fields"]]
     with store.catalog.write() as db:
         ids = records.assign_field_ids(db, dataset.name, resource, names)
-    store.objects.need(2 * sum(f.bytes for f in submission.files if f.resource == resource))
+    originals = [file for file in submission.files if file.resource == resource]
+    store.objects.need(_ROOM * sum(file.bytes for file in originals))
     return run(
         TARGET,
         {
@@ -138,6 +132,14 @@ def _export(
             "field_ids": ids,
             "folder": str(staged),
             "typed": _typed(store, submission, resource),
+            "title": described.get("title") or resource,
+            "crs": dataset.record.get("crs") or "",
+            "originals": [
+                {"file": msgspec.to_builtins(f), "path": str(store.objects.received(f.sha256))}
+                for f in originals
+            ],
+            "part_bytes": store.settings.part_bytes,
+            "lines": str(_lines(store, submission, resource)),
         },
         returns=Written,
         limits=Limits(store.settings.child_memory, store.settings.child_seconds),
@@ -154,6 +156,22 @@ def _typed(store: Store, submission: Submission, resource: str) -> Json | None:
     return found | {"path": str(path)} if found else None
 
 
+def _lines(store: Store, submission: Submission, resource: str) -> Path:
+    """Where the child leaves the index of a resource's NDJSON."""
+    return store.objects.work(submission.id) / f"{resource}.lines"
+
+
+def _keep_lines(store: Store, submission: Submission, written: dict[str, Written]) -> None:
+    """Keep the indexes with what is derived; one that is missing is made when it is asked for."""
+    derived = Derived(store.objects.root / "cache")
+    for name, made in written.items():
+        (parquet,) = [file for file in made.files if file.form == "parquet"]
+        folder = derived.folder(parquet.sha256)
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            _lines(store, submission, name).replace(folder / LINES)
+
+
 def _describe(
     dataset: Dataset,
     submission: Submission,
@@ -163,89 +181,24 @@ def _describe(
     previous: str | None,
 ) -> tuple[Json, tuple[Distribution, ...], str]:
     """Write datapackage.json, manifest.json and SHA256SUMS; return what the catalog keeps."""
-    tables = [
-        _distribution(staged / f"{name}{suffix}", name, written[name].rows)
-        for name in dataset.resources
-        for suffix in (".parquet", ".csv")
-    ]
-    package = _package(dataset, submission, version, tables, written)
-    write_file(staged / "datapackage.json", _json(package))
-    files = [*tables, _distribution(staged / "datapackage.json")]
-    manifest = _manifest(dataset, submission, version, files, previous)
-    write_file(staged / "manifest.json", _json(manifest))
-    files.append(_distribution(staged / "manifest.json"))
-    sums = "".join(f"{f.sha256}  {f.path}\n" for f in files)
-    write_file(staged / "SHA256SUMS", sums.encode())
-    digest = sha256(_json(manifest)).hexdigest()
-    return package, (*files, _distribution(staged / "SHA256SUMS")), digest
+    tables = [file for made in written.values() for file in made.files]
+    columns = {name: made.columns for name, made in written.items()}
+    package = documents.package(dataset, submission, version, tables, columns)
+    described = _write(staged / "datapackage.json", documents.written(package))
+    files = [*tables, described]
+    manifest = documents.written(documents.manifest(dataset, submission, version, files, previous))
+    files.append(_write(staged / "manifest.json", manifest))
+    files.append(_write(staged / "SHA256SUMS", documents.sums(files)))
+    return package, tuple(files), sha256(manifest).hexdigest()
 
 
-def _distribution(path: Path, resource: str | None = None, rows: int | None = None) -> Distribution:
+def _write(path: Path, data: bytes) -> Distribution:
+    """Write a document of the release."""
+    write_file(path, data)
     return Distribution(
-        path=path.name,
-        bytes=path.stat().st_size,
-        sha256=digest_of(path),
-        media_type=MEDIA_TYPES.get(path.suffix, "text/plain; charset=utf-8"),
-        resource=resource,
-        rows=rows,
-    )
-
-
-def _package(
-    dataset: Dataset,
-    submission: Submission,
-    version: int,
-    files: list[Distribution],
-    written: dict[str, Written],
-) -> Json:
-    """Data Package 2.0 of the release: its resources are the CSV files, beside them the Parquet."""
-    decided = submission.decision
-    by_path = {file.path: file for file in files}
-    return dataset.package | {
-        "version": str(version),
-        "created": decided.at if decided else submission.modified,
-        "resources": [
-            resource
-            | {
-                "path": f"{resource['name']}.csv",
-                "format": "csv",
-                "mediatype": "text/csv",
-                "encoding": "utf-8",
-                "bytes": by_path[f"{resource['name']}.csv"].bytes,
-                "hash": f"sha256:{by_path[resource['name'] + '.csv'].sha256}",
-                "rows": written[resource["name"]].rows,
-                "parquet": {
-                    "path": f"{resource['name']}.parquet",
-                    "columns": written[resource["name"]].columns,
-                },
-            }
-            for resource in dataset.package["resources"]
-        ],
-    }
-
-
-def _manifest(
-    dataset: Dataset,
-    submission: Submission,
-    version: int,
-    files: list[Distribution],
-    previous: str | None,
-) -> Json:
-    decision = submission.decision
-    return {
-        "dataset": dataset.name,
-        "version": version,
-        "title": dataset.title,
-        "publisher": dataset.publisher_title,
-        "released": decision.at if decision else submission.modified,
-        "submission": submission.id,
-        "data_digest": digest_of_data(submission.files),
-        "metadata_digest": dataset.digest,
-        "made_by": f"datahub {__version__}",
-        "stages": STAGE_VERSIONS,
-        "previous": previous,
-        "files": [msgspec.to_builtins(file) for file in files],
-    }
+        path=path.name, bytes=len(data), sha256=sha256(data).hexdigest(), crc32=crc32(data),
+        media_type="application/json" if path.suffix == ".json" else "text/plain; charset=utf-8",
+    )  # fmt: skip
 
 
 def _make_visible(
@@ -256,11 +209,10 @@ def _make_visible(
     files: tuple[Distribution, ...],
     manifest: str,
 ) -> Submission:
-    decision = submission.decision
     entry = Release(
         dataset=submission.dataset,
         version=version,
-        released=decision.at if decision else submission.modified,
+        released=documents.released(submission),
         submission=submission.id,
         manifest_sha256=manifest,
         files=files,
@@ -271,7 +223,3 @@ def _make_visible(
         return submissions.move(
             db, submission, State.RELEASED, who="pipeline", at=stamp(store.clock), version=version
         )
-
-
-def _json(value: Json) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"

@@ -16,6 +16,7 @@ from datahub.model import Dataset, Json, State, Submission, Table, slots
 from datahub.store import records, releases, submissions
 
 if TYPE_CHECKING:
+    from datahub.model import Distribution
     from datahub.store import Store
 
 TARGET = "datahub.validation.judge:judge"
@@ -96,14 +97,24 @@ def _referred(store: Store, dataset: Dataset) -> tuple[list[Json], dict[str, int
                 release = releases.get(db, other, version)
                 package = releases.get_package(db, other, release.version)
                 (schema,) = [r["schema"] for r in package["resources"] if r["name"] == resource]
-                (file,) = [f for f in release.files if f.path == f"{resource}.csv"]
+                first, *more = [f for f in release.files if _is_csv(f, resource)]
             except (DatahubError, ValueError) as error:
                 raise ReferenceMissing(reference=name, version=version or "latest") from error
-            path = store.objects.distribution(other, release.version, file.path)
-            table = Table(path=str(path), name=file.path, bytes=file.bytes, sha256=file.sha256)
-            tables.append({"name": name, "schema": schema, "tables": [msgspec.to_builtins(table)]})
+            folder = store.objects.public(other, release.version)
+            parts = [
+                Table(path=str(folder / f.path), name=f.path, bytes=f.bytes, sha256=f.sha256)
+                for f in (first, *more)
+            ]
+            tables.append({"name": name, "schema": schema, "tables": msgspec.to_builtins(parts)})
             versions[name] = release.version
     return tables, versions
+
+
+def _is_csv(file: Distribution, resource: str) -> bool:
+    """Tell whether a file is the CSV of a resource, or a part of it."""
+    if file.form is None:  # of a release from before forms were told
+        return file.path == f"{resource}.csv"
+    return file.form == "csv" and file.resource == resource
 
 
 def _references(schema: Json) -> dict[str, int | None]:

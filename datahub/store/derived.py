@@ -87,7 +87,7 @@ def order_name(column: int, descending: bool) -> str:
 
 def ndjson_of(files: Iterable[Distribution], resource: str) -> list[Distribution]:
     """Files of a resource's NDJSON, which may be in parts, in the order of their rows."""
-    found = [f for f in files if f.resource == resource and f.path.endswith(".ndjson")]
+    found = [f for f in files if f.resource == resource and f.form == "ndjson"]
     return sorted(found, key=lambda file: file.path)
 
 

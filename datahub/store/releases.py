@@ -71,7 +71,8 @@ def add(db: Db, release: Release, package: Json, *, who: str) -> None:
 
 def size_of(files: Iterable[Distribution], package: Json) -> tuple[int, int]:
     """Rows of a release over all resources, and its cells (数据容量: rows × fields)."""
-    rows = {file.resource: file.rows for file in files if file.resource and file.rows}
+    whole = (file for file in files if file.resource and file.rows and file.part is None)
+    rows = {file.resource: file.rows or 0 for file in whole}
     width = {item["name"]: len(item["schema"]["fields"]) for item in package["resources"]}
     cells = sum(count * width.get(name, 0) for name, count in rows.items())
     return sum(rows.values()), cells

@@ -1,17 +1,35 @@
-"""Write the distributions of a resource: Parquet and CSV (stage release, in a child)."""
+"""Write the distributions of a resource (stage release, in a child): every form of its rows."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from datahub.model import Json, Struct, Table
-from datahub.validation.reading import merged
+import msgspec
+
+from datahub.forms.names import FORMS
+from datahub.model import Distribution, Json, Struct, Table
+from datahub.validation.export_csv import write_csv
+from datahub.validation.export_forms import (
+    Whole,
+    columns_in,
+    write_geojson,
+    write_ndjson,
+    write_statistics,
+    write_xlsx,
+)
+from datahub.validation.export_parts import measured
+from datahub.validation.originals import Original, write_originals
 from datahub.validation.writing import write_typed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_AT_ONCE = 3
 
 
 class Written(Struct, frozen=True):
@@ -33,6 +51,11 @@ class Export(Struct, frozen=True):
     field_ids: dict[str, int]
     folder: str
     typed: Written | None = None  # what stage validate wrote: taken when it is still that
+    title: str = ""
+    crs: str = ""  # of the record
+    originals: tuple[Original, ...] = ()
+    part_bytes: int = 2 << 30
+    lines: str | None = None  # where to write the index of the NDJSON's lines
 
 
 class Exported(Struct, frozen=True):
@@ -40,21 +63,47 @@ class Exported(Struct, frozen=True):
 
     rows: int
     columns: dict[str, str]  # name -> Arrow type
+    files: tuple[Distribution, ...]
 
 
 def export(job: Export) -> Exported:
-    """Write `<resource>.parquet` and `<resource>.csv`; both hold the rows in file order."""
+    """Write every form of a resource; all hold the rows in file order."""
     folder = Path(job.folder)
-    with ThreadPoolExecutor(1) as beside:
-        copied = beside.submit(write_csv, job, folder / f"{job.resource}.csv")
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        csv = pool.submit(write_csv, job.resource, job.tables, folder, job.part_bytes)
         path = folder / f"{job.resource}.parquet"
         if job.typed is not None and _take(job.typed, path):
             rows, columns = job.typed.rows, job.typed.columns
         else:
             rows, schema = write_typed(path, job.schema, job.tables, job.field_ids)
             columns = {field.name: str(field.type) for field in schema}
-        copied.result()
-    return Exported(rows=rows, columns=columns)
+        others = [pool.submit(write) for write in _others(job, path, rows)]
+        parquet = measured(path, job.resource, "parquet", FORMS["parquet"].media_type)
+        made = [_counted(file, rows) for file in (parquet, *csv.result())]
+        for other in others:
+            made += other.result()
+    sums = [file.sha256 for file in made]
+    made += write_originals(job.resource, job.originals, job.tables, folder, sums)
+    return Exported(rows=rows, columns=columns, files=tuple(made))
+
+
+def _others(job: Export, path: Path, rows: int) -> list[Callable[[], list[Distribution]]]:
+    """What is told from the Parquet file, in the order of the manifest."""
+    whole = Whole(
+        resource=job.resource, path=path, columns=columns_in(path, job.schema), rows=rows,
+        schema=job.schema, crs=job.crs, limit=job.part_bytes, title=job.title or job.resource,
+    )  # fmt: skip
+    index = None if job.lines is None else Path(job.lines)
+    return [
+        lambda: write_ndjson(whole, index),
+        lambda: write_xlsx(whole),
+        lambda: write_geojson(whole),
+        lambda: write_statistics(whole),
+    ]
+
+
+def _counted(file: Distribution, rows: int) -> Distribution:
+    return file if file.part else msgspec.structs.replace(file, rows=rows)
 
 
 def _take(typed: Written, path: Path) -> bool:
@@ -70,22 +119,3 @@ def _take(typed: Written, path: Path) -> bool:
     except OSError:  # another disk
         shutil.copyfile(source, path)
     return True
-
-
-def write_csv(job: Export, path: Path) -> None:
-    """Write UTF-8 CSV with the cells as they were handed in, so that it validates alike.
-
-    A file that is that already is copied byte for byte: its digest stays the original's.
-    """
-    if len(job.tables) == 1 and _is_plain(job.tables[0]):
-        shutil.copyfile(job.tables[0].path, path)
-        return
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows(merged(job.tables))
-
-
-def _is_plain(table: Table) -> bool:
-    dialect = table.dialect
-    shape = (dialect.delimiter, dialect.quote_char, dialect.header_row)
-    return shape == (",", '"', 1) and not table.copied
