@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+from urllib.parse import quote
 
 import duckdb
 import msgspec
 import pandas as pd
 import pytest
+from odd_columns import FIELDS, odd_hub
+from own_store import own_store, publish
 
+from datahub.errors_query import QueryLimit
+from datahub.serve import statistics as serving
+from datahub.serve.engine import Engine
+from datahub.serve.reading import Reading
 from datahub.validation.statistics import BINS, FEW, TOP, Job, statistics, write
 
 SCHEMA = {
@@ -207,8 +214,8 @@ def test_the_same_file_gives_the_same_bytes(made, tmp_path):
     found = {msgspec.json.encode(statistics(made, SCHEMA)) for _ in range(3)}
     assert len(found) == 1
     job = Job(parquet=str(made), schema=SCHEMA, to=str(tmp_path / "s.json"))
-    assert write(job) == len(*found)
-    assert (tmp_path / "s.json").read_bytes() in found
+    assert write(job) == len(*found) + 1
+    assert (tmp_path / "s.json").read_bytes() == min(found) + b"\n"
 
 
 @pytest.mark.parametrize(
@@ -254,3 +261,165 @@ def test_very_many_values_are_estimated_and_said_so(tmp_path, monkeypatch):
     assert sum(columns["a"]["histogram"]["counts"]) == 50000
     assert (columns["b"]["distinct"], columns["b"]["approximate"]) == (3, [])
     assert columns["c"]["approximate"] == ["distinct"]
+
+
+# Routes -----------------------------------------------------------------------------------
+
+AIR = "/api/v1/datasets/air_hourly/resources/air_hourly"
+
+
+@pytest.fixture(scope="module")
+def odd(tmp_path_factory):
+    """A service whose only table has odd names of columns."""
+    hub = odd_hub(tmp_path_factory.mktemp("odd"))
+    yield hub
+    hub.stop()
+
+
+@pytest.fixture(scope="module")
+def air(samples):
+    """The sample of hourly air quality in pandas."""
+    (path,) = (samples / "air_hourly").iterdir()
+    return pd.read_csv(path, dtype={"station_code": str})
+
+
+def test_stats_of_a_release(server, air):
+    """A release answers with the statistics of its columns, made from its own file."""
+    told = server.get(f"{AIR}/stats").json()
+    assert told["rows"] == len(air)
+    columns = {column["name"]: column for column in told["columns"]}
+    assert list(columns) == list(air.columns)
+    level = dict(air["level"].value_counts())
+    assert {v["value"]: v["count"] for v in columns["level"]["top"]} == level
+    assert columns["pm25"]["mean"] == pytest.approx(air["pm25"].mean())
+    assert columns["primary"]["nulls"] == air["primary"].isna().sum()
+
+
+def test_stats_are_a_file_of_the_release(server):
+    """What the route answers is the released file, byte for byte."""
+    file = server.get("/d/air_hourly/1/air_hourly.stats.json")
+    assert file.content == server.get(f"{AIR}/stats").content
+
+
+@pytest.mark.parametrize("path", ["stats", "values/level", "profile"])
+def test_answers_are_not_sent_twice(server, path):
+    """Who has an answer is told 304; a numbered version is for ever, the latest for a minute."""
+    first = server.get(f"{AIR}/{path}")
+    assert first.headers["cache-control"] == "public, max-age=60"
+    again = server.get(f"{AIR}/{path}", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    fixed = server.get(f"{AIR}/{path}?version=v1")
+    assert fixed.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert fixed.content == first.content
+
+
+def test_values_with_counts(server, air):
+    """Distinct values, the most frequent first, or in their own order; a part of them by text."""
+    counts = air["level"].value_counts()
+    found = server.get(f"{AIR}/values/level").json()
+    assert [(v["value"], v["count"]) for v in found["data"]] == list(counts.items())
+    assert found["total"] == {"value": 5, "kind": "exact"}
+    assert (found["title"], found["nulls"]) == ("空气质量级别", air["level"].isna().sum())
+    assert found["cut"] is None
+    sorted_ = server.get(f"{AIR}/values/level?order=value").json()["data"]
+    assert [v["value"] for v in sorted_] == sorted(counts.index)
+    part = server.get(f"{AIR}/values/level", params={"q": "度"}).json()
+    assert {v["value"] for v in part["data"]} == {v for v in counts.index if "度" in v}
+    two = server.get(f"{AIR}/values/aqi?limit=2&order=value").json()
+    assert [v["value"] for v in two["data"]] == sorted(air["aqi"].dropna().unique())[:2]
+    assert two["total"]["value"] == air["aqi"].nunique()
+    times = server.get(f"{AIR}/values/time?limit=1&order=value&q=2025-03-01").json()
+    assert times["data"] == [{"value": "2025-03-01T00:00:00+08:00", "count": 5}]
+    assert times["total"]["value"] == 24
+
+
+def test_columns_of_any_name_have_values(odd):
+    """Chinese, quotes and slashes in the name of a column, percent-encoded in the address."""
+    for field in FIELDS:
+        path = f"/api/v1/datasets/odd/resources/odd/values/{quote(field['name'], safe='')}"
+        answered = odd.get(path)
+        assert answered.status_code == 200, answered.text
+        assert answered.json()["column"] == field["name"]
+    slash = odd.get("/api/v1/datasets/odd/resources/odd/values/选%2F择").json()["data"]
+    assert slash == [{"value": "是", "count": 18}, {"value": "否/无", "count": 17}]
+
+
+def test_a_profile_shows_a_resource_at_a_glance(server):
+    """Titles, units and statistics of the columns, and the first rows as the rows have them."""
+    told = server.get(f"{AIR}/profile").json()
+    assert (told["dataset"], told["version"], told["rows"]) == ("air_hourly", 1, 43800)
+    pm25 = next(column for column in told["columns"] if column["name"] == "pm25")
+    assert (pm25["title"], pm25["unit"]) == ("细颗粒物", "µg/m³")
+    assert pm25["quantiles"]["0.5"] == 44.0
+    assert told["first"] == server.get(f"{AIR}/rows?limit=10").json()["data"]
+
+
+def test_places_in_a_profile(server):
+    """The box around the schools."""
+    told = server.get("/api/v1/datasets/schools/resources/schools/profile").json()
+    assert 110 < told["bbox"]["west"] < told["bbox"]["east"] < 113
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [
+        (f"{AIR}/stats?x=1", 400, "parameter-unknown"),
+        (f"{AIR}/stats?version=one", 400, "parameter-invalid"),
+        (f"{AIR}/stats?version=9", 404, "release-unknown"),
+        (f"{AIR}/stats?as_of=2020-01-01", 404, "release-unknown"),
+        (f"{AIR}/values/none", 400, "parameter-invalid"),
+        (f"{AIR}/values/level?limit=1001", 400, "parameter-invalid"),
+        (f"{AIR}/values/level?order=none", 400, "parameter-invalid"),
+        (f"{AIR}/values/", 404, None),
+        (f"{AIR}/profile?q=1", 400, "parameter-unknown"),
+        ("/api/v1/datasets/bus/resources/none/stats", 404, "resource-unknown"),
+        ("/api/v1/datasets/none/resources/none/profile", 404, "dataset-unknown"),
+        ("/api/v1/datasets/clinics/resources/clinics/stats", 404, "release-unknown"),
+    ],
+)
+def test_what_is_wrong_is_told(server, path, status, code):
+    """A parameter, column, version or resource that is not there is named."""
+    answered = server.get(path)
+    assert answered.status_code == status
+    assert answered.headers["content-type"] == "application/problem+json"
+    assert code in (None, answered.json()["code"])
+
+
+def test_a_release_without_statistics_gets_them(tmp_path):
+    """Of a release that has no statistics they are made once, and kept beside what is derived."""
+    store = own_store(tmp_path)
+    try:
+        publish(store)
+        reading = Reading(store, Engine())
+        table = reading.table("lamps", "lamps")
+        released = table.path.with_name("lamps.stats.json").read_bytes()
+        table.path.with_name("lamps.stats.json").rename(tmp_path / "away")
+        assert serving.content(reading, table) == released
+        kept = reading.derived.folder(table.digest)
+        assert (kept / "stats.json").read_bytes() == released
+        assert {path.name for path in kept.iterdir()} == {"stats.json", "table.json"}
+        before = (kept / "stats.json").stat().st_mtime_ns
+        assert serving.content(reading, table) == released
+        assert (kept / "stats.json").stat().st_mtime_ns == before
+    finally:
+        store.close()
+
+
+def test_values_that_take_too_long_come_from_the_statistics(tmp_path, monkeypatch):
+    """When the time is up, the answer has the frequent values that are known, and says so."""
+    store = own_store(tmp_path)
+    try:
+        publish(store)
+        reading = Reading(store, Engine())
+        table = reading.table("lamps", "lamps")
+
+        def slow(*_: object) -> object:
+            raise QueryLimit(reason_zh="超过 2 秒", reason_en="more than 2 seconds")
+
+        monkeypatch.setattr(reading.engine, "run", slow)
+        found = serving.values(reading, table, "name", q="路灯1")
+        assert [v["value"] for v in found.data] == ["路灯1", "路灯10", "路灯11", "路灯12"]
+        assert found.total == {"value": 4, "kind": "atleast"}
+        assert found.cut == {"reason": "time", "zh": "超过 2 秒", "en": "more than 2 seconds"}
+    finally:
+        store.close()

@@ -9,6 +9,7 @@ The same file gives the same bytes: what depends on the order of additions runs 
 from __future__ import annotations
 
 import math
+import os
 import re
 import tempfile
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import duckdb
 import msgspec
 
 from datahub.forms.columns import Column, columns_of, json_of, literal, quote
+from datahub.forms.geometry import geometry_of
 from datahub.model import Json, Struct
 
 if TYPE_CHECKING:
@@ -37,8 +39,6 @@ EXACT = 20_000_000
 _LONG, _CODE = 500, 40  # characters: of a value that is shown, of one that may be a code
 _ALIKE, _LOOKED_AT = 0.9, 500_000  # share of values that a pattern must fit, values tried
 _MOST_PERIODS = 120
-_LON = frozenset({"lon", "lng", "longitude", "经度"})
-_LAT = frozenset({"lat", "latitude", "纬度"})
 _NUMBERS = ("BIGINT", "INTEGER", "DOUBLE", "FLOAT", "DECIMAL", "HUGEINT")
 _NESTED = ("array", "geojson", "object")
 _DIGITS, _UPPER, _LOWER = "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
@@ -56,8 +56,8 @@ class Job(Struct, frozen=True):
 def write(job: Job) -> int:
     """Write the statistics of a file to another, whole or not at all; return its bytes."""
     target = Path(job.to)
-    content = msgspec.json.encode(statistics(Path(job.parquet), job.schema))
-    half = target.with_name(f"{target.name}.half")
+    content = msgspec.json.encode(statistics(Path(job.parquet), job.schema)) + b"\n"
+    half = target.with_name(f"{target.name}.{os.getpid()}")
     half.write_bytes(content)
     half.replace(target)
     return len(content)
@@ -428,16 +428,17 @@ def _bbox(db: Any, columns: Sequence[Column]) -> Json | None:
 
 def _places(columns: Sequence[Column]) -> tuple[str, str, list[str]] | None:
     """SQL of longitude and latitude, and the columns they come from."""
-    plain = [c for c in columns if c.kind.split("(")[0] in _NUMBERS]
-    lon = next((c.name for c in plain if c.name.lower() in _LON), None)
-    lat = next((c.name for c in plain if c.name.lower() in _LAT), None)
-    if lon and lat:
-        return f"{quote(lon)}::double", f"{quote(lat)}::double", [lon, lat]
-    for column in columns:  # "lon, lat", as Table Schema writes a point by default
-        if column.type == "geopoint" and column.format == "default" and column.kind == "VARCHAR":
-            parts = [
-                f"try_cast(trim(split_part({quote(column.name)}, ',', {n})) as double)"
-                for n in (1, 2)
-            ]
-            return parts[0], parts[1], [column.name]
-    return None
+    found = geometry_of(columns)
+    if found is None:
+        return None
+    names = list(found.columns)
+    if len(names) > 1:
+        lon, lat = (f"{quote(name)}::double" for name in names)
+        return lon, lat, names
+    (column,) = (column for column in columns if column.name == names[0])
+    if column.type != "geopoint" or column.format != "default":
+        return None
+    lon, lat = (
+        f"try_cast(trim(split_part({quote(column.name)}, ',', {n})) as double)" for n in (1, 2)
+    )
+    return lon, lat, names
