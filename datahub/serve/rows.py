@@ -20,6 +20,7 @@ from datahub.serve.query import keyset
 from datahub.serve.query.conditions import Bound, joined
 from datahub.serve.query.outputs import of_table
 from datahub.serve.query.scanner import invalid
+from datahub.serve.query.tree import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -361,8 +362,21 @@ def _run(
     except (duckdb.ConversionException, duckdb.OutOfRangeException):
         raise _uncast(plan) from None
     except duckdb.InvalidInputException:
-        raise invalid("match", "…", "正则表达式不对（语法：RE2）",
-                      "the regular expression does not parse (syntax: RE2)") from None  # fmt: skip
+        raise _no_pattern(plan) from None
+
+
+def _no_pattern(plan: Plan) -> ParameterInvalid:
+    """Error of a regular expression, in the first parameter that has one."""
+    for name, node in plan.query.where:
+        for test in leaves(node):
+            if test.operator in ("match", "imatch"):
+                return invalid(
+                    name,
+                    test.value if isinstance(test.value, str) else ",".join(test.value),
+                    "正则表达式不对（语法：RE2）",
+                    "the regular expression does not parse (syntax: RE2)",
+                )
+    return invalid("having", "…", "正则表达式不对", "the regular expression does not parse")
 
 
 def _uncast(plan: Plan) -> ParameterInvalid:

@@ -51,7 +51,7 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """Answer a request that raised: our own errors as they are, others as the nearest of ours."""
     if isinstance(error, DatasetMoved):
         return _redirect(request, error)
-    ours = _ours(request, error)
+    ours = as_ours(request, error)
     request_id = str(request.scope.get("request_id", ""))
     if ours.status >= 500 and not ours.retryable:  # noqa: PLR2004 - HTTP
         _log.error("request.failed", path=request.url.path, request_id=request_id, exc_info=error)
@@ -61,7 +61,7 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     if isinstance(error, MethodNotAllowedException) and error.headers:
         headers["allow"] = error.headers["allow"].replace("GET", "GET, HEAD")
     if ours.retryable:
-        headers["retry-after"] = "30"
+        headers["retry-after"] = str(ours.facts.get("retry_after", 30))
     if _wants_page(request):
         from datahub.web.portal.pages import problem_page
 
@@ -104,7 +104,8 @@ def _wants_page(request: Request[Any, Any, Any]) -> bool:
     return "text/html" in accepts and not path.startswith(("/api/", "/health", "/metrics"))
 
 
-def _ours(request: Request[Any, Any, Any], error: Exception) -> DatahubError:
+def as_ours(request: Request[Any, Any, Any], error: Exception) -> DatahubError:
+    """Return our own errors as they are, others as the nearest of ours."""
     match error:
         case DatahubError():
             ours = error

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from datahub.model import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LONGEST = 256 << 10
 """Characters of all parameters together: room for lists of more than 10,000 values."""
@@ -71,6 +76,15 @@ class Group(Struct, frozen=True):
 
 
 Node = Comparison | Group
+
+
+def leaves(node: Node) -> Iterator[Comparison]:
+    """Yield the conditions of a tree, from left to right."""
+    if isinstance(node, Comparison):
+        yield node
+    else:
+        for item in node.items:
+            yield from leaves(item)
 
 
 class Pick(Struct, frozen=True):

@@ -89,6 +89,15 @@ class ExportOperation(Operation):
         self.parameters = [*(self.parameters or []), *map(_described, QUESTION)]
 
 
+@dataclass
+class RestOperation(Operation):
+    """The same for clients of PostgREST: no formats, no versions."""
+
+    def __post_init__(self) -> None:
+        own = [item for item in (*QUESTION, *PAGE) if item[0] not in _NOT_REST]
+        self.parameters = [*(self.parameters or []), *map(_described, own)]
+
+
 def _described(item: tuple[str, str, Schema]) -> Parameter:
     name, words, schema = item
     return Parameter(name=name, param_in="query", description=words, schema=schema)
@@ -99,6 +108,7 @@ def _text(longest: int, *allowed: str) -> Schema:
     return Schema(type=OpenAPIType.STRING, max_length=None if enum else longest, enum=enum)
 
 
+_NOT_REST = ("version", "as_of", "format", "cursor", "count", "shape", "facet")
 QUESTION = (
     (
         "select",
