@@ -85,6 +85,11 @@ MATRIX = {
     ("GET", f"{RESOURCE}/schema", None): PUBLIC,
     ("GET", f"{RESOURCE}/report", None): PUBLIC,
     ("GET", f"{RESOURCE}/rows", None): PUBLIC,
+    ("GET", f"{RESOURCE}/stats", None): PUBLIC,
+    ("GET", f"{RESOURCE}/values/none", None): (400, 401, 401, 401, 400, 400, 400, 400),
+    ("GET", f"{RESOURCE}/profile", None): PUBLIC,
+    ("GET", f"{RESOURCE}/snippets", None): PUBLIC,
+    ("GET", f"{RESOURCE}/openapi.json", None): PUBLIC,
     ("GET", "/d/air_hourly/latest/manifest.json", None): PUBLIC,
     ("GET", "/d/air_hourly/latest", None): PUBLIC,
     ("GET", "/openapi.json", None): PUBLIC,
@@ -162,6 +167,7 @@ MATRIX = {
     ("GET", f"{RESOURCE}/diff", None): (
         *(404, 401, 401, 401, 404, 404, 404, 404),  # there is one version only
     ),
+    ("GET", f"{DATASET}/versions/1..99/diff", None): (*(404, 401, 401, 401, 404, 404, 404, 404),),
     ("GET", "/api/v1/changes", None): PUBLIC,
     ("GET", "/api/v1/webhooks", None): (401, 401, 401, 401, 200, 200, 200, 200),
     ("POST", "/api/v1/webhooks", "{}"): (401, 401, 401, 401, 400, 400, 400, 400),
@@ -206,7 +212,7 @@ def test_the_table_lists_every_route(server):
 def _template(path):
     """Path with its names blanked out."""
     path = path.split("?")[0]
-    named = ("air_hourly", "clinics", "99", "latest", "manifest.json")
+    named = ("air_hourly", "clinics", "99", "1..99", "latest", "manifest.json")
     named += ("gazette", "none", "yc-health", "grade", "school-district", "1")
     parts = ["*" if p[0] == "{" or p in named else p for p in path.split("/")[1:] if p]
     return "/" + "/".join(parts)

@@ -300,6 +300,20 @@ def test_a_difference(client):
     assert (again.status_code, again.content) == (304, b"")
 
 
+def test_a_difference_as_a_path(client):
+    """The same difference stands under versions/1..3/diff."""
+    found = client.get("/api/v1/datasets/lamps/versions/1..v3/diff?resource=lamps").json()
+    assert found == client.get(f"{RESOURCE}/diff?from=1&to=3").json()
+    assert client.get("/api/v1/datasets/lamps/versions/1..3/diff").json() == found
+
+
+@pytest.mark.parametrize("span", ["3", "1-3", "..3", "1..", "1..x", "a..b", "...", "1..2..3"])
+def test_spans_that_are_none(client, span):
+    """What is no pair of versions is refused."""
+    answered = client.get(f"/api/v1/datasets/lamps/versions/{span}/diff")
+    assert (answered.status_code, answered.json()["code"]) == (400, "parameter-invalid")
+
+
 def test_the_version_before_is_meant_unless_said(client):
     """Unasked, the latest is compared with the newest before it that is not withdrawn."""
     found = client.get(f"{RESOURCE}/diff?to=3").json()

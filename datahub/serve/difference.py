@@ -122,15 +122,30 @@ def difference(reading: Reading, before: Table, after: Table) -> Difference:
     folder, name = reading.derived.folder(before.digest), name_of(before, after)
     a, b = (Side(path=str(t.path), rows=t.rows, columns=t.columns) for t in (before, after))
     told, where = folder / f"{name}.json", folder / f"{name}.parquet"
-    if not (told.exists() and where.exists()):
-        if not _one_at_a_time.acquire(timeout=_PATIENCE):
-            raise QueryBusy(retry_after=30)
-        try:
-            _compute(reading, Task(a=a, b=b, keys=_keys(before, after), target=str(where)), told)
-        finally:
-            _one_at_a_time.release()
-    counts = msgspec.json.decode(told.read_bytes(), type=Counts)
+    counts = _kept(told, where)
+    if counts is None:
+        task = Task(a=a, b=b, keys=_keys(before, after), target=str(where))
+        counts = _computed(reading, task, told)
     return Difference(a=a, b=b, counts=counts, path=where)
+
+
+def _kept(told: Path, where: Path) -> Counts | None:
+    """Counts of a difference that is there; what is derived may be removed at any time."""
+    try:
+        counts = msgspec.json.decode(told.read_bytes(), type=Counts)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+    return counts if where.exists() else None
+
+
+def _computed(reading: Reading, task: Task, told: Path) -> Counts:
+    """Compute a difference, one at a time in a process."""
+    if not _one_at_a_time.acquire(timeout=_PATIENCE):
+        raise QueryBusy(retry_after=30)
+    try:  # perhaps who went before was asked the same
+        return _kept(told, Path(task.target)) or _compute(reading, task, told)
+    finally:
+        _one_at_a_time.release()
 
 
 def _keys(before: Table, after: Table) -> tuple[tuple[str, ...], ...]:
@@ -140,7 +155,7 @@ def _keys(before: Table, after: Table) -> tuple[tuple[str, ...], ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _compute(reading: Reading, task: Task, told: Path) -> None:
+def _compute(reading: Reading, task: Task, told: Path) -> Counts:
     """Let a child write the file, then the counts, which say that it is complete."""
     work, where = reading.store.objects.staging(), Path(task.target)
     try:
@@ -160,6 +175,8 @@ def _compute(reading: Reading, task: Task, told: Path) -> None:
             reason_zh=f"两个版本的比较超过 {SECONDS} 秒或内存上限",
             reason_en=f"comparing the two versions takes more than {SECONDS} seconds or its memory",
         ) from None
+    else:
+        return counts
     finally:
         reading.store.objects.discard(work)
 

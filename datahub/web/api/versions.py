@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlencode
 
 import msgspec
@@ -11,7 +11,7 @@ from litestar import Request, Response, get
 from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 
-from datahub.errors import CursorInvalid, ReleaseUnknown
+from datahub.errors import CursorInvalid, ParameterInvalid, ReleaseUnknown
 from datahub.forms.names import FORMS
 from datahub.model import Struct
 from datahub.serve import difference as comparing
@@ -32,6 +32,30 @@ _PUBLIC = {"permission": Permission.CATALOG_READ}
 _FORMS = {FORMS[name].media_type.split(";")[0]: name for name in ("json", "ndjson", "csv")}
 _NAMES = ("from", "to", "what", "limit", "cursor", "format")
 _MOST = 10_000
+
+
+What = Annotated[
+    Literal["added", "removed", "changed"] | None, QueryParameter(description="else all")
+]
+Limit = Annotated[int, QueryParameter(ge=0, le=_MOST, description="rows a page")]
+Position = Annotated[
+    str | None, QueryParameter(name="cursor", max_length=40, description="of page.next")
+]
+Form = Annotated[
+    Literal["json", "ndjson", "csv"] | None,
+    QueryParameter(name="format", description="else Accept"),
+]
+
+
+class Asked(NamedTuple):
+    """What a request wants to see of a difference."""
+
+    older: str | None
+    newer: str | None
+    what: Literal["added", "removed", "changed"] | None
+    limit: int
+    start: int
+    form: Literal["json", "ndjson", "csv"] | None
 
 
 class DifferenceView(Struct, frozen=True):
@@ -98,42 +122,97 @@ def read_difference(
     newer: Annotated[
         str | None, QueryParameter(name="to", max_length=40, description="3, v3; else latest")
     ] = None,
-    what: Annotated[
-        Literal["added", "removed", "changed"] | None, QueryParameter(description="else all")
-    ] = None,
-    limit: Annotated[int, QueryParameter(ge=0, le=_MOST, description="rows a page")] = 100,
-    cursor: Annotated[str | None, QueryParameter(max_length=40)] = None,
-    form: Annotated[Literal["json", "ndjson", "csv"] | None, QueryParameter(name="format")] = None,
+    what: What = None,
+    limit: Limit = 100,
+    cursor: Position = None,
+    form: Form = None,
 ) -> Response[bytes]:
     """Rows added, removed and changed from one version to another, by the primary key.
 
     Values compare, not their spelling: 1.50 is 1.5. Where there is no key, whole rows compare.
     """
     check_names(request, _NAMES)
+    asked = Asked(older, newer, what, limit, _start(cursor), form)
+    return _answer(request, dataset, resource, asked)
+
+
+@get(
+    "/api/v1/datasets/{dataset:str}/versions/{span:str}/diff",
+    opt=_PUBLIC,
+    sync_to_thread=True,
+    summary="Difference of two versions, 3..5",
+    tags=["versions"],
+    responses={
+        200: ResponseSpec(
+            DifferenceView, description="counts, and a page of rows", generate_examples=False
+        )
+    },
+)
+def read_span(
+    request: Request[Any, Any, Any],
+    dataset: FromPath[str],
+    span: FromPath[str],
+    resource: Annotated[
+        str | None, QueryParameter(max_length=100, description="needed where there are several")
+    ] = None,
+    what: What = None,
+    limit: Limit = 100,
+    cursor: Position = None,
+    form: Form = None,
+) -> Response[bytes]:
+    """The same as the resource's `/diff?from=3&to=5`, written as the path `versions/3..5/diff`."""
+    check_names(request, ("resource", *_NAMES[2:]))
+    older, dots, newer = span.partition("..")
+    if not (older and dots and newer):
+        raise ParameterInvalid(
+            name="span", value=span[:40],
+            reason_zh="应为两个版本，如 3..5", reason_en="give two versions: 3..5",
+        )  # fmt: skip
     reading: Reading = request.app.state.reading
-    pair = _pair(reading, dataset, resource, older, newer)
-    chosen = form or best(request.headers.get("accept"), _FORMS) or "json"
-    start = _start(cursor)
-    asked = (comparing.name_of(*pair), [t.version for t in pair], what, limit, start, chosen)
+    release = reading.release(dataset, reading.version(dataset, newer))
+    package = reading.package(dataset, release.version)
+    names = [item["name"] for item in package["resources"]]
+    if resource is None and len(names) > 1:
+        raise ParameterInvalid(
+            name="resource", value="",
+            reason_zh=f"该数据集有多个资源，请指明：{'、'.join(names)}",
+            reason_en=f"there are several; say which: {', '.join(names)}",
+        )  # fmt: skip
+    asked = Asked(older, newer, what, limit, _start(cursor), form)
+    return _answer(request, dataset, resource or names[0], asked)
+
+
+def _answer(
+    request: Request[Any, Any, Any], dataset: str, resource: str, asked: Asked
+) -> Response[bytes]:
+    reading: Reading = request.app.state.reading
+    pair = _pair(reading, dataset, resource, asked.older, asked.newer)
+    chosen = asked.form or best(request.headers.get("accept"), _FORMS) or "json"
+    exact = (comparing.name_of(*pair), [t.version for t in pair], asked[2:], chosen)
     headers = {
-        "etag": f'"{sha256(msgspec.json.encode(asked)).hexdigest()[:40]}"',
-        "cache-control": _caching(older, newer),
+        "etag": f'"{sha256(msgspec.json.encode(exact)).hexdigest()[:40]}"',
+        "cache-control": _caching(asked.older, asked.newer),
         "vary": "Accept",
     }
     if headers["etag"] in request.headers.get("if-none-match", ""):
         return Response(b"", status_code=304, headers=headers)
     found = comparing.difference(reading, *pair)
-    window, more = _window(found, what, start, limit)
-    following = None
-    if more:
-        query: dict[str, Any] = {"from": pair[0].version, "to": pair[1].version, "what": what}
-        query |= {"limit": limit, "format": form, "cursor": start + limit}
-        given = urlencode({name: value for name, value in query.items() if value is not None})
-        following = f"{request.url.path}?{given}"
+    window, more = _window(found, asked.what, asked.start, asked.limit)
+    following = _following(pair, asked) if more else None
+    if following:
         headers["link"] = f'<{following}>; rel="next"'
     content = _content(reading, pair, found, window, chosen, following)
     kind = FORMS[chosen].media_type.split(";")[0]  # the framework adds the charset to text
     return Response(content, headers=headers, media_type=kind)
+
+
+def _following(pair: tuple[Table, Table], asked: Asked) -> str:
+    """Address of the page that follows, with both versions said."""
+    before, after = pair
+    query: dict[str, Any] = {"from": before.version, "to": after.version, "what": asked.what}
+    query |= {"limit": asked.limit, "format": asked.form, "cursor": asked.start + asked.limit}
+    given = urlencode({name: value for name, value in query.items() if value is not None})
+    return f"/api/v1/datasets/{after.dataset}/resources/{after.resource}/diff?{given}"
 
 
 def _pair(
@@ -209,4 +288,4 @@ def _content(
     return msgspec.json.encode(view)
 
 
-routes: list[Any] = [list_versions, read_difference]
+routes: list[Any] = [list_versions, read_difference, read_span]
