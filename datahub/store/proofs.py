@@ -101,11 +101,10 @@ def judge(read: Callable[[str, int], bytes], asked: Asked, trust: Trust, now: da
         sites=_sites(old, asked.site),
         datasets=left | {chain.dataset: trusting.seen_of(chain)},
     )
-    before = trust if old is trust.at(asked.site) else trust.leave(asked.site)
     return Judged(
         chain=chain,
         manifest=manifest,
-        trust=before.remember(old, service),
+        trust=trust.remember(service),
         notes=notes,
         documents=proofs,
     )

@@ -71,18 +71,15 @@ class Trust(Struct, frozen=True):
         ids = {key.id for key in keys}
         return next((s for s in self.services if ids & {key.id for key in s.keys}), None)
 
-    def remember(self, old: Service | None, new: Service) -> Trust:
-        """Put a service in the place of what was known of it."""
-        return Trust(services=(*(s for s in self.services if s is not old), new))
-
-    def leave(self, site: str) -> Trust:
-        """Forget that an address belongs to a service, not what is known of the service."""
-        return Trust(
-            services=tuple(
-                msgspec.structs.replace(s, sites=tuple(at for at in s.sites if at != site))
-                for s in self.services
-            )
+    def remember(self, new: Service) -> Trust:
+        """Put a service in the place of what was known of it; its addresses are its own."""
+        ids = {key.id for key in new.keys}
+        others = (
+            msgspec.structs.replace(s, sites=tuple(at for at in s.sites if at not in new.sites))
+            for s in self.services
+            if not ids & {key.id for key in s.keys}
         )
+        return Trust(services=(*others, new))
 
     def forget(self, site: str) -> Trust:
         """Forget the service at an address, so that its next use is a first one."""
