@@ -21,7 +21,12 @@ from hub import Hub
 from own_store import own_store, table, write_catalog
 
 from datahub.errands.deliver import PAUSES, deliver
-from datahub.errors_webhooks import WebhookAddressInvalid, WebhookLimit, WebhookUnknown
+from datahub.errors_webhooks import (
+    DeliveryUnknown,
+    WebhookAddressInvalid,
+    WebhookLimit,
+    WebhookUnknown,
+)
 from datahub.guard.deliveries import Message, allowed, check, send
 from datahub.store import changes, webhooks
 
@@ -627,6 +632,14 @@ def test_wrong_webhooks(server, body, status, code):
     answered = server.post("/api/v1/webhooks", token=server.token("operator"), json=body)
     assert (answered.status_code, answered.json()["code"]) == (status, code), answered.text
     assert "127.0.0.1" not in answered.json()["detail"]
+
+
+@pytest.mark.parametrize("number", [0, -1, 99, 1 << 63, -(1 << 70)])
+def test_deliveries_that_are_not_there(store, number):
+    """A number that the log has not is refused, however large."""
+    hook = made(store, "https://hooks.example.org/")
+    with store.catalog.write() as db, pytest.raises(DeliveryUnknown):
+        webhooks.again(db, hook, number, "2026-01-01T00:00:00.000Z")
 
 
 @pytest.mark.parametrize("path", ["wh_0", "wh_0/deliveries", "../x", "%00"])

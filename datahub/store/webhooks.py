@@ -263,7 +263,8 @@ def delivery(db: Db, webhook: Webhook, identifier: int) -> Delivery:
 
     """
     mine = sa.and_(deliveries.c.webhook == webhook.id, deliveries.c.id == identifier)
-    row = db.execute(sa.select(deliveries).where(mine)).first() if identifier < 1 << 62 else None
+    known = 0 < identifier < 1 << 62  # an integer column
+    row = db.execute(sa.select(deliveries).where(mine)).first() if known else None
     if row is None:
         raise DeliveryUnknown(webhook=webhook.id, delivery=identifier)
     return Delivery(**row._asdict())

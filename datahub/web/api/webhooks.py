@@ -81,7 +81,14 @@ def owner_of(request: Request[Any, Any, Any]) -> str:
     return f"person:{person_of(request).name}"
 
 
-@post("/api/v1/webhooks", opt=_OWN, sync_to_thread=True, summary="Make a webhook", tags=["changes"])
+@post(
+    "/api/v1/webhooks",
+    opt=_OWN,
+    sync_to_thread=True,
+    operation_id="MakeWebhook",
+    summary="Make a webhook",
+    tags=["changes"],
+)
 def create(request: Request[Any, Any, Any], data: JSONBody[WebhookBody]) -> WebhookMade:
     """Changes from now on are sent to `url` by POST, signed (Standard Webhooks).
 
@@ -116,7 +123,14 @@ def _check_lists(data: WebhookBody) -> None:
         raise BodyInvalid(reason_zh=f"events 只能取：{shown}", reason_en=f"events are of: {shown}")
 
 
-@get("/api/v1/webhooks", opt=_OWN, sync_to_thread=True, summary="Your webhooks", tags=["changes"])
+@get(
+    "/api/v1/webhooks",
+    opt=_OWN,
+    sync_to_thread=True,
+    operation_id="ListWebhooks",
+    summary="Your webhooks",
+    tags=["changes"],
+)
 def find(request: Request[Any, Any, Any]) -> list[WebhookView]:
     """Webhooks of the asker, ended ones included, oldest first."""
     check_names(request, ())
@@ -128,6 +142,7 @@ def find(request: Request[Any, Any, Any]) -> list[WebhookView]:
     "/api/v1/webhooks/{webhook:str}",
     opt=_OWN,
     sync_to_thread=True,
+    operation_id="ReadWebhook",
     summary="One webhook",
     tags=["changes"],
 )
@@ -143,6 +158,7 @@ def read(request: Request[Any, Any, Any], webhook: FromPath[str]) -> WebhookView
     opt=_OWN,
     sync_to_thread=True,
     status_code=200,
+    operation_id="DeleteWebhook",
     summary="Delete a webhook",
     tags=["changes"],
 )
@@ -159,6 +175,7 @@ def remove(request: Request[Any, Any, Any], webhook: FromPath[str]) -> WebhookVi
     "/api/v1/webhooks/{webhook:str}/ping",
     opt=_OWN,
     sync_to_thread=True,
+    operation_id="PingWebhook",
     summary="Try a webhook",
     tags=["changes"],
 )
@@ -178,6 +195,7 @@ Before = Annotated[int | None, QueryParameter(ge=1, le=1 << 62, description="tho
     "/api/v1/webhooks/{webhook:str}/deliveries",
     opt=_OWN,
     sync_to_thread=True,
+    operation_id="ListDeliveries",
     summary="Delivery log of a webhook",
     tags=["changes"],
 )
@@ -203,6 +221,7 @@ def read_log(
     "/api/v1/webhooks/{webhook:str}/deliveries/{delivery:int}/redelivery",
     opt=_OWN,
     sync_to_thread=True,
+    operation_id="RedeliverDelivery",
     summary="Deliver once more",
     tags=["changes"],
 )
