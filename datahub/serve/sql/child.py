@@ -122,6 +122,9 @@ class _Asked:
         if len(sql) > gate.LENGTH:
             zh, en = f"超过 {gate.LENGTH:,} 个字符", f"it has more than {gate.LENGTH:,} characters"
             raise mistakes.refusal(None, zh, en)
+        if "\0" in sql:  # DuckDB would read no further
+            at = mistakes.Position(sql, sql.index("\0"))
+            raise mistakes.refusal(at, "不能有 NUL 字符", "NUL is no character of a statement")
         self.tree = self._parsed(sql)
         verdict = gate.check(self.tree, sql)
         _check_values(verdict.parameters, self.question.values)
