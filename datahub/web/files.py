@@ -19,7 +19,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from datahub.errors import DistributionUnknown, ParameterUnknown, ReleaseUnknown
 from datahub.model import Distribution, Release, Struct
-from datahub.serve import bundle, download_lists
+from datahub.serve import bundle, croissant, download_lists
 from datahub.serve.checksums import Checksums
 from datahub.serve.download_lists import address
 from datahub.serve.files import BRIEFLY, FOREVER, Answer, Content, answer, etag
@@ -41,6 +41,8 @@ _LISTS = {
     "urls.txt": (download_lists.urls, "text/plain; charset=utf-8"),
     "bundle.meta4": (download_lists.metalink, download_lists.METALINK),
 }
+_DESCRIBED = (*_LISTS, croissant.NAME)
+"""What is made when it is asked for, because it holds the address of the site."""
 _checksums = Checksums()
 _one_reckons = CapacityLimiter(1)  # of a process: it keeps a core busy
 
@@ -104,7 +106,8 @@ async def files(
 ) -> ASGIApp:
     """The bytes of a file, with ranges, If-Range, strong ETag and digest; version or `latest`.
 
-    Each release has also `urls.txt`, `bundle.meta4` (Metalink 4) and `bundle.zip` (all files).
+    Each release has also `croissant.json` (MLCommons), `urls.txt`, `bundle.meta4` (Metalink 4)
+    and `bundle.zip` (all files).
     """
     check_names(request, ("bom",))
     asked = Asked(
@@ -113,7 +116,7 @@ async def files(
         version=version,
         name=file,
         bom=bool(bom),
-        base=base_of(request) if file in _LISTS else "",
+        base=base_of(request) if file in _DESCRIBED else "",
         headers={name.lower(): value for name, value in request.headers.items()},
         head="head" in request.scope,
     )
@@ -231,9 +234,8 @@ def _content(asked: Asked, release: Release) -> tuple[Content, tuple[Piece, ...]
     }
     if file is not None:
         return _file(asked, release, file, where)
-    if asked.name in _LISTS:
-        make, media_type = _LISTS[asked.name]
-        text = make(release, asked.base)
+    if asked.name in _DESCRIBED:
+        text, media_type = _described(asked, release)
         digest = sha256(text).hexdigest()
         where["keep"] = BRIEFLY  # the site may move
         content = Content(
@@ -248,8 +250,16 @@ def _content(asked: Asked, release: Release) -> tuple[Content, tuple[Piece, ...]
         dataset=release.dataset,
         version=release.version,
         file=asked.name[:80],
-        allowed=", ".join([*(file.path for file in release.files), *_LISTS, BUNDLE]),
+        allowed=", ".join([*(file.path for file in release.files), *_DESCRIBED, BUNDLE]),
     )
+
+
+def _described(asked: Asked, release: Release) -> tuple[bytes, str]:
+    if asked.name == croissant.NAME:
+        package = asked.reading.package(release.dataset, release.version)
+        return croissant.croissant(package, release, asked.base), croissant.MEDIA_TYPE
+    make, media_type = _LISTS[asked.name]
+    return make(release, asked.base), media_type
 
 
 def _file(
