@@ -52,10 +52,10 @@ def _follow(store: Store) -> None:
     with store.catalog.read() as db:
         if not webhooks.behind(db):
             return
-        behind = webhooks.live(db)
-    for webhook in behind:
-        with store.catalog.write() as db:
-            webhooks.follow(db, webhook.id, stamp(store.clock))
+    now = stamp(store.clock)
+    with store.catalog.write() as db:
+        for webhook in webhooks.live(db):
+            webhooks.follow(db, webhook, now)
 
 
 async def _send_all(

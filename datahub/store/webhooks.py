@@ -170,12 +170,8 @@ def behind(db: Db) -> bool:
     return first is not None and first < changes.last(db)
 
 
-def follow(db: Db, identifier: str, now: str) -> None:
+def follow(db: Db, webhook: Webhook, now: str) -> None:
     """Note what happened since as deliveries, and move the webhook past it."""
-    row = db.execute(sa.select(webhooks).where(webhooks.c.id == identifier)).first()
-    if row is None or row.ended is not None:  # deleted or ended meanwhile
-        return
-    webhook = _webhook(row)
     mine = sa.select(sa.func.count()).where(
         deliveries.c.webhook == webhook.id, deliveries.c.state == "waiting"
     )
