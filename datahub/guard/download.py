@@ -158,8 +158,9 @@ def _piece(
 ) -> None:
     """Fetch one piece; broken off, it goes on where it was."""
     at, stop = piece
+    furthest, failed = at, 0  # tries in a row that came no further
     with state.part.open("r+b") as file:
-        for attempt in range(TRIES):
+        while at < stop:
             try:
                 for place, chunk in _chunks(service, state.wanted, at, stop):
                     if stopping.is_set():
@@ -168,19 +169,21 @@ def _piece(
                         os.pwrite(file.fileno(), chunk, place)
                     seen(state.wanted, place + len(chunk) - at)
                     at = place + len(chunk)
-                break
+                    if at > furthest:
+                        furthest, failed = at, 0
             except DatahubError as error:
-                if not error.retryable or attempt == TRIES - 1:
+                failed += 1
+                if not error.retryable or failed == TRIES:
                     raise
-                stopping.wait(_wait(error, attempt))
+                stopping.wait(_wait(error, failed))
     state.note(piece[0])
 
 
-def _wait(error: DatahubError, attempt: int) -> float:
+def _wait(error: DatahubError, failed: int) -> float:
     """Seconds before the next try: as the service asks, else twice as long each time."""
     with suppress(KeyError, TypeError, ValueError):
         return min(_LONGEST_WAIT, max(0.1, float(error.facts["retry_after"])))
-    return 0.5 * 2.0**attempt
+    return 0.25 * 2.0**failed
 
 
 def _chunks(service: Service, file: Wanted, start: int, stop: int) -> Iterator[tuple[int, bytes]]:

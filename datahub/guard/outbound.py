@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-CHUNK = 1 << 18
+ERROR_BYTES = 1 << 18  # of an error's text, which needs no more
 STREAM_SECONDS = 60.0  # without a byte
 
 
@@ -133,9 +133,9 @@ class Service:
         try:
             with self._http.stream("GET", path, headers=asked, timeout=STREAM_SECONDS) as response:
                 if response.is_error:
-                    told = next(response.iter_raw(CHUNK), b"")  # an error has no need of more
+                    told = next(response.iter_raw(ERROR_BYTES), b"")
                     raise _told(response.status_code, response.headers, told)
-                yield response.status_code, response.headers, response.iter_raw(CHUNK)
+                yield response.status_code, response.headers, response.iter_raw()
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise _unreachable(self._server, error) from None
 
