@@ -99,6 +99,11 @@ class Download(Struct, frozen=True):
 _ABOUT = {
     ".csv": ("CSV", "UTF-8 文本；Excel 请从“数据”里的“自文本/CSV”导入"),
     ".parquet": ("Parquet", "列式文件，适合程序读取"),
+    ".ndjson": ("NDJSON", "每行一个 JSON 对象"),
+    ".xlsx": ("Excel", "编码和代码为文本，不丢前导零"),
+    ".geojson": ("GeoJSON", "地图数据（WGS 84 或 CGCS2000 坐标）"),
+    "stats": ("统计 JSON", "每列的空值、取值和分布"),
+    "original": ("原始文件", "报送时的原样文件"),
     "SHA256SUMS": ("校验清单 SHA256SUMS", "所有文件的 SHA-256"),
     "datapackage.json": ("datapackage.json", "元数据和表结构（Data Package）"),
     "manifest.json": ("manifest.json", "本版文件清单和来源"),
@@ -262,7 +267,10 @@ def _downloads(dataset: Dataset, release: Release) -> list[Download]:
 
 def _file(release: Release, file: Distribution) -> File:
     suffix = f".{file.path.rsplit('.', 1)[-1]}" if file.resource else file.path
-    label, about = _ABOUT.get(suffix, (file.path, file.media_type))
+    about_form = _ABOUT.get(file.form or "")  # stats and originals end as other forms do
+    label, about = about_form or _ABOUT.get(suffix, (file.path, file.media_type))
+    if file.part:
+        label = f"{label}（第 {file.part} 部分）"
     return File(
         path=file.path,
         url=f"/d/{release.dataset}/{release.version}/{file.path}",
