@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import json
 import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import format_datetime, parsedate_to_datetime
 from hashlib import sha256
 
 import duckdb
@@ -79,6 +82,19 @@ def test_head_has_the_headers_of_get(server, path, extra):
     assert int(head.headers["content-length"]) == len(get.content)
 
 
+def test_head_keeps_the_connection(server):
+    """HEAD and GET follow each other on one connection, as remote readers of Parquet ask."""
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)) as client:
+        client.connect()
+        local = client.sock.getsockname()
+        for method in ("HEAD", "GET", "HEAD", "HEAD", "GET"):
+            client.request(method, CSV)
+            answered = client.getresponse()
+            body = answered.read()
+            assert (answered.status, len(body) > 0) == (200, method == "GET")
+            assert client.sock.getsockname() == local
+
+
 @pytest.mark.parametrize("dataset", PUBLISHED)
 def test_bytes_are_what_the_catalog_promises(server, dataset):
     """Length, digest, entity tag and Repr-Digest of every file agree with its bytes."""
@@ -133,6 +149,66 @@ def test_a_number_has_no_content_location(server):
     assert "content-location" not in served(server).headers
 
 
+def test_v_before_the_number_is_the_same_release(server, whole, tag):
+    """`v1` is release 1, whose own address it tells."""
+    answered = served(server, "/d/schools/v1/schools.csv")
+    assert (answered.content, answered.headers["etag"]) == (whole, tag)
+    assert answered.headers["content-location"] == CSV
+    assert answered.headers["cache-control"] == IMMUTABLE
+
+
+def test_links_tell_where_more_is_told(server):
+    """Link names the description, the list of all files, and the newest of this one (RFC 8288)."""
+    links = served(server).links
+    assert {name: link["url"] for name, link in links.items()} == {
+        "describedby": "/d/schools/1/datapackage.json",
+        "collection": "/d/schools/1",
+        "latest-version": "/d/schools/latest/schools.csv",
+    }
+    for link in links.values():
+        assert server.get(link["url"]).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        (f"{CSV}?download=1", "parameter-unknown"),
+        (f"{CSV}?BOM=1", "parameter-unknown"),
+        (f"{CSV}?bom=perhaps", "parameter-invalid"),
+        ("/d/schools/1/schools.parquet?bom=1", "parameter-unknown"),
+        ("/d/schools/1/bundle.zip?bom=1", "parameter-unknown"),
+        ("/d/schools/1/?all=1", "parameter-unknown"),
+    ],
+)
+def test_parameters_that_mean_nothing_are_refused(server, path, code):
+    """A file takes no parameter but `bom`, and that only where it is CSV."""
+    answered = server.get(path)
+    assert (answered.status_code, answered.json()["code"]) == (400, code)
+
+
+def test_csv_with_a_byte_order_mark(server, whole, tag):
+    """`?bom=1` puts the mark before the bytes: a representation with a tag and length of its own."""
+    answered = served(server, f"{CSV}?bom=1")
+    assert answered.content == b"\xef\xbb\xbf" + whole
+    assert int(answered.headers["content-length"]) == len(whole) + 3
+    assert answered.headers["etag"] not in (tag, "")
+    assert "repr-digest" not in answered.headers
+    assert served(server, f"{CSV}?bom=0").headers["etag"] == tag
+
+
+@pytest.mark.parametrize("text", ["0-0", "1-4", "2-2", "3-", "-5", "0-99999999"])
+def test_ranges_with_a_byte_order_mark(server, whole, tag, text):
+    """Ranges count the mark; the tag of the plain file is not one of this."""
+    first, _, last = text.partition("-")
+    wanted = (
+        slice(int(first), int(last) + 1 if last else None) if first else slice(-int(last), None)
+    )
+    answered = served(server, f"{CSV}?bom=1", Range=f"bytes={text}")
+    assert (answered.status_code, answered.content) == (206, (b"\xef\xbb\xbf" + whole)[wanted])
+    spliced = served(server, f"{CSV}?bom=1", Range=f"bytes={text}", **{"If-Range": tag})
+    assert spliced.status_code == 200
+
+
 # Conditions -------------------------------------------------------------------------------
 
 
@@ -172,6 +248,34 @@ def test_if_match_comes_first(server, tag):
     assert answered.status_code == 412
 
 
+@pytest.mark.parametrize(
+    ("days", "condition", "status"),
+    [
+        (0, "If-Modified-Since", 304),
+        (1, "If-Modified-Since", 200),  # not the very date: `latest` may have become an older one
+        (-1, "If-Modified-Since", 200),
+        (0, "If-Unmodified-Since", 200),
+        (1, "If-Unmodified-Since", 200),
+        (-1, "If-Unmodified-Since", 412),
+    ],
+)
+def test_conditions_on_dates(server, days, condition, status):
+    """Last-Modified is the date of the release; dates are asked only where no tag is."""
+    text = served(server).headers["last-modified"]
+    asked = format_datetime(parsedate_to_datetime(text) + timedelta(days=days), usegmt=True)
+    assert served(server, CSV, **{condition: asked}).status_code == status
+    by_tag = {"If-Modified-Since": "If-None-Match", "If-Unmodified-Since": "If-Match"}
+    both = {condition: asked, by_tag[condition]: '"x"' if "Un" not in condition else "*"}
+    assert served(server, CSV, **both).status_code == 200
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "Sat, 99 Nov 2026 00:00:00 GMT", "9" * 4000])
+def test_what_is_no_date_is_ignored(server, text):
+    """A date that cannot be read makes no condition (RFC 9110 §13.1.3, §13.1.4)."""
+    for condition in ("If-Modified-Since", "If-Unmodified-Since"):
+        assert served(server, CSV, **{condition: text}).status_code == 200
+
+
 @pytest.mark.parametrize("status", [412, 416])
 def test_a_refused_request_is_not_cacheable_for_ever(server, status):
     """What was refused for one request's conditions is not kept for a year."""
@@ -194,6 +298,7 @@ def test_a_refused_request_is_not_cacheable_for_ever(server, status):
         ("bytes=-99999999999", 0, None),
         ("bytes=5-99999999999", 5, None),
         ("bytes = 3-4", 3, 5),
+        ("Bytes=3-4", 3, 5),  # names of units have no case (RFC 9110 §14.1)
         ("bytes=0-", 0, None),
     ],
 )
@@ -295,10 +400,11 @@ def test_a_problem_names_the_address_that_was_asked(server):
 
 
 @pytest.mark.parametrize(
-    "version", ["01", "0000000000000000015", "1" + "0" * 30, "１", "1.0", "+1"]
+    "version",
+    ["01", "v01", "V1", "v", "vv1", "0000000000000000015", "1" + "0" * 30, "１", "1.0", "+1"],
 )
 def test_a_version_has_one_spelling(server, version):
-    """Only `1` is version 1: other spellings would be other immutable addresses of its bytes."""
+    """Only `1` and `v1` are version 1: other spellings would be other immutable addresses of its bytes."""
     assert server.get(f"/d/schools/{version}/schools.csv").status_code == 404
 
 

@@ -44,8 +44,7 @@ async def send_stretch(scope: Scope, send: Send, handle: int, start: int, length
 
     """
     extensions: Any = scope.get("extensions") or {}
-    if EXTENSION in extensions:
-        await extensions[EXTENSION](handle, start, length)
+    if EXTENSION in extensions and await extensions[EXTENSION](handle, start, length):
         return
     while length:
         chunk = await run_sync(os.pread, handle, min(CHUNK, length), start)
@@ -109,13 +108,18 @@ class FileSender:
         self._watch = Watch(transport, patience, self._abandon)
         self._waiter: asyncio.Future[None] | None = None
 
-    async def send(self, cycle: RequestResponseCycle, handle: int, start: int, length: int) -> None:
-        """Send a stretch; returns early when the client is gone.
+    async def send(self, cycle: RequestResponseCycle, handle: int, start: int, length: int) -> bool:
+        """Send a stretch, as much of it as the client stays for.
+
+        False, and nothing is sent, where the body has a form of its own: in chunks as of HTTP,
+        or changed by somebody who has not let the response start yet.
 
         Raises:
             FileShorter: the file ends before.
 
         """
+        if not cycle.response_started or cycle.chunked_encoding:
+            return False
         await self._emptied()
         if not self._transport.is_closing():
             # The event loop keeps the socket's own descriptor to itself; a second one may be
@@ -129,6 +133,7 @@ class FileSender:
                 os.close(out)
         if self._transport.is_closing():
             cycle.disconnected = True
+        return True
 
     def wake(self) -> None:
         """Stop waiting for the client."""
