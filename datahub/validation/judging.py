@@ -273,7 +273,7 @@ def _as_one(slot: Slot, folder: Path) -> tuple[Json, Table]:
     """One table for foreign keys to look in, even when the resource came in several files."""
     if len(slot.tables) == 1:
         return slot.schema, slot.tables[0]
-    path = folder / f"whole-{slot.name}.csv"
+    path = folder / f"whole-{slot.name.replace('/', '.')}.csv"  # of another dataset: with a slash
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(merged(slot.tables))
     return slot.schema, Table(path=str(path), name=slot.name, bytes=0, sha256="")
