@@ -370,7 +370,7 @@ def test_frictionless_validates_the_package(site: tuple[str, Release]) -> None:
     assert described["resources"][0]["path"] == "spots.csv"
 
 
-@pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_mlcroissant_reads_rows(
     site: tuple[str, Release], store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
