@@ -22,7 +22,7 @@ FOREVER = "public, max-age=31536000, immutable"
 BRIEFLY = "public, max-age=60, must-revalidate"
 EXPOSED = (
     "Accept-Ranges, Content-Disposition, Content-Length, Content-Location, Content-Range, ETag, "
-    "Link, Repr-Digest, X-Request-Id, X-Rows, X-Total-Rows, X-Truncated, X-Versions"
+    "Link, Repr-Digest, X-Last-Seq, X-Request-Id, X-Rows, X-Total-Rows, X-Truncated, X-Versions"
 )
 
 
