@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 import msgspec
 
+import datahub.errors_forms  # noqa: F401 - a child may raise what stands there
 from datahub.errors import DatahubError, ServiceUnavailable, from_code
 from datahub.errors_query import QueryBusy, QueryLimit
 from datahub.guard import jail_wire

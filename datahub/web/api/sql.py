@@ -19,6 +19,7 @@ from datahub.serve.sql.tables import resolver
 from datahub.web.access import Permission
 from datahub.web.answers import mark
 from datahub.web.api.datasets import check_names
+from datahub.web.attending import attended
 from datahub.web.rows_answer import matches
 from datahub.web.sql_request import SHAPES, Asked, SqlBody, of_body, of_query
 
@@ -198,13 +199,13 @@ def _reading(request: Request[Any, Any, Any]) -> Reading:
 
 async def _answered(request: Request[Any, Any, Any], asked: Asked) -> Response[Any]:
     reading = _reading(request)
-    prepared = await prepare(reading, asked.question, resolver(reading))
+    prepared = await attended(request, prepare(reading, asked.question, resolver(reading)))
     headers = _headers(asked, prepared)
     if request.method == "GET" and matches(request.headers.get("if-none-match"),
                                            headers.get("etag", "")):  # fmt: skip
         prepared.close()
         return Response(b"", status_code=304, headers=headers)
-    answer = await prepared.run()
+    answer = await attended(request, prepared.run())
     headers |= _outcome(answer)
     if answer.ending and answer.ending.truncated == "time":  # an idle server would find more
         headers = {name: value for name, value in headers.items() if name != "etag"}
