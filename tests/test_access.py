@@ -85,6 +85,10 @@ MATRIX = {
     ("GET", f"{RESOURCE}/schema", None): PUBLIC,
     ("GET", f"{RESOURCE}/report", None): PUBLIC,
     ("GET", f"{RESOURCE}/rows", None): PUBLIC,
+    ("GET", f"{RESOURCE}/rows.csv", None): PUBLIC,
+    ("GET", f"{RESOURCE}/export?aqi=gt.300", None): PUBLIC,
+    ("GET", f"{RESOURCE}/export.xml?aqi=gt.300", None): PUBLIC,
+    ("GET", "/rest/air_hourly.air_hourly", None): PUBLIC,
     ("GET", "/api/v1/sql?q=select+1", None): PUBLIC,
     ("POST", "/api/v1/sql", '{"q": "select 1"}'): PUBLIC,
     ("POST", "/api/v1/sql/check", '{"q": "select 1"}'): PUBLIC,
@@ -220,7 +224,15 @@ def test_the_table_lists_every_route(server):
 def _template(path):
     """Path with its names blanked out."""
     path = path.split("?")[0]
-    named = ("air_hourly", "clinics", "99", "1..99", "latest", "manifest.json")
+    named = (
+        "air_hourly",
+        "air_hourly.air_hourly",
+        "clinics",
+        "99",
+        "1..99",
+        "latest",
+        "manifest.json",
+    )
     named += ("gazette", "none", "yc-health", "grade", "school-district", "1")
     parts = ["*" if p[0] == "{" or p in named else p for p in path.split("/")[1:] if p]
     return "/" + "/".join(parts)

@@ -10,6 +10,7 @@ import msgspec
 from anyio.to_thread import run_sync
 from litestar import Response
 
+from datahub import errors_forms  # noqa: F401 - errors of children are found by their codes
 from datahub.errors import DatahubError
 from datahub.errors_query import QueryLimit
 from datahub.forms import texts
@@ -48,7 +49,7 @@ def matches(condition: str | None, etag: str) -> bool:
 
 def page(reading: Reading, asked: Asked) -> Response[Any]:
     """Answer with a page that is made here."""
-    found = rows.page(reading, asked.table, asked.plan, asked.start, asked.limit, _told(asked))
+    found = rows.page(reading, asked.table, asked.plan, asked.start, asked.limit, _row_of(asked))
     total = total_of(reading, asked, found)
     following, before = _neighbours(reading, asked, found)
     if asked.form.name == "json":
@@ -129,7 +130,7 @@ def row_text(form: str) -> Callable[[Sequence[Column]], str]:
     return rows.as_object
 
 
-def _told(asked: Asked) -> Callable[[Sequence[Column]], str]:
+def _row_of(asked: Asked) -> Callable[[Sequence[Column]], str]:
     return rows.as_array if asked.shape != "objects" else row_text(asked.form.name)
 
 
@@ -246,10 +247,10 @@ async def export(reading: Reading, asked: Asked) -> tuple[AsyncIterator[bytes], 
     more = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
     if total is not None:
         more["x-total-rows"] = str(total)
-    return _stream(answer, asked.form.name), more
+    return told(answer, asked.form.name), more
 
 
-async def _stream(answer: Answer, form: str) -> AsyncIterator[bytes]:
+async def told(answer: Answer, form: str) -> AsyncIterator[bytes]:
     """Pieces of an answer up to its end; one that is cut ends in an error, never cleanly."""
     try:
         if form == "json":

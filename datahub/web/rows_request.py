@@ -31,6 +31,7 @@ _PAGE_OF = ("limit", "offset", "cursor", "count", "shape")
 ONCE = (*_TABLE, *_PAGE_OF)
 _FOREVER = "public, max-age=31536000, immutable"
 _LATEST = "public, max-age=60, must-revalidate"
+_ALTERNATES = ("json", "csv", "parquet")  # the others are told in the documentation
 _LINK_QUERY = 2000  # characters; headers are no place for longer ones
 _ACCEPTED = {form.media_type.split(";")[0]: name for name, form in FORMS.items()}
 _ACCEPTED |= {"text/xml": "xml", "application/ndjson": "ndjson", "application/jsonl": "ndjson"}
@@ -180,9 +181,9 @@ def links(asked: Asked, following: str | None, before: str | None) -> str:
         found.append(f'<{asked.address(version=version, as_of=None)}>; rel="canonical"')
     schema = quote(asked.path.rpartition("/")[0]) + "/schema"
     found.append(f'<{schema}>; rel="describedby"')
-    for name, form in FORMS.items():
-        if form is not asked.form and not asked.start.position:
-            kind = form.media_type.split(";")[0]
+    for name in _ALTERNATES:
+        if name != asked.form.name and not asked.start.position:
+            kind = FORMS[name].media_type.split(";")[0]
             address = asked.address(format=name, shape=None)
             found.append(f'<{address}>; rel="alternate"; type="{kind}"')
     return ", ".join(found)

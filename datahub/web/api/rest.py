@@ -70,23 +70,29 @@ class _Wanted(NamedTuple):
 
 
 def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """Answer an error in the shape of PostgREST's: code, message, details, hint."""
+    """Answer an error as everywhere, with the code, message, details and hint of PostgREST."""
     ours = problems.as_ours(request, error)
     if isinstance(ours, DatasetMoved):
         return _moved(request, ours)
-    problem = problems.handle(request, error)
-    body = {
-        "code": _CODES.get(ours.code, ours.code),
-        "message": ours.text_en,
-        "details": ours.text_zh,
-        "hint": None,
-    }
+    details = ours.text_zh
     if isinstance(ours, RowsNotOne):  # clients look for these words
-        body["details"] = f"The result contains {ours.facts['rows']} rows"
-    headers = {name: value for name, value in problem.headers.items() if name != "content-type"}
+        details = f"The result contains {ours.facts['rows']} rows"
+    told = problems.body(ours, request.url.path, str(request.scope.get("request_id", "")))
+    answered = problems.handle(request, error)
     if isinstance(ours, RangeBeyond):
-        headers["content-range"] = f"*/{ours.facts['total']}"
-    return Response(body, status_code=ours.status, media_type=_JSON, headers=headers)
+        answered.headers["content-range"] = f"*/{ours.facts['total']}"
+    return Response(
+        told
+        | {
+            "code": _CODES.get(ours.code, ours.code),
+            "message": ours.text_en,
+            "details": details,
+            "hint": None,
+        },
+        status_code=ours.status,
+        media_type=problems.MEDIA_TYPE,
+        headers={name: value for name, value in answered.headers.items() if name != "content-type"},
+    )
 
 
 def _moved(request: Request[Any, Any, Any], error: DatahubError) -> Response[Any]:
