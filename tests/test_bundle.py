@@ -134,6 +134,22 @@ def test_cut_takes_no_more_than_it_needs():
     assert list(cut(pieces, 12, 99)) == [Stretch(file="x", start=9, length=1), b"def"]
 
 
+def test_an_open_folder_survives_its_renaming(tmp_path):
+    """What was opened before a withdrawal is read to its end; what is not there is told."""
+    (tmp_path / "a").mkdir()
+    for name in "xy":
+        (tmp_path / "a" / name).write_bytes(name.encode() * 5)
+    folder = Folder(tmp_path / "a")
+    assert folder.read(Stretch(file="x", start=1, length=9)) == b"xxxx"
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert folder.read(Stretch(file="y", start=0, length=5)) == b"yyyyy"
+    with pytest.raises(FileNotFoundError):
+        folder.handle("z")
+    folder.close()
+    with pytest.raises(FileNotFoundError):
+        Folder(tmp_path / "a")
+
+
 def test_the_same_release_gives_the_same_tag(archive, folder):
     """Bytes and tag depend on files and date alone; each of them changes the tag."""
     again = Joined(bundle("灯/3", FILES, RELEASED), folder).read()

@@ -24,6 +24,7 @@ import pytest
 import uvicorn
 from own_store import own_store, publish, swift, table
 
+from datahub.pipeline import withdraw_release
 from datahub.web.app import HeadAsGet, Outermost, create_app
 from datahub.web.protocol import BoundedHttp
 
@@ -32,10 +33,10 @@ QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "timeout": 
 
 
 class Site:
-    """A service in a thread on a data folder of its own, with one dataset, lamps."""
+    """A service in a thread on a data folder of its own, with datasets lamps and poles."""
 
     def __init__(self, folder):
-        self.store = own_store(folder)
+        self.store = own_store(folder, "lamps", "poles")
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
         app = Outermost(HeadAsGet(create_app(self.store)))
@@ -219,6 +220,25 @@ def test_pull_never_mixes_releases(changed, tmp_path):
     for path in changed.folder(2).iterdir():
         assert (tmp_path / "lamps" / "2" / path.name).read_bytes() == path.read_bytes()
     assert [path.name for path in old.iterdir()] == ["lamps.csv.part"]
+
+
+def test_a_withdrawal_stops_no_download(site, monkeypatch):
+    """A bundle that is on its way when its release is withdrawn comes whole; then it is gone."""
+    swift(monkeypatch)
+    publish(site.store, table(60_000), dataset="poles")
+    address = f"{site.url}/d/poles/1/bundle.zip"
+    whole = httpx.get(address).content
+    with socket.socket() as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.connect(site.socket.getsockname())
+        peer.sendall(b"GET /d/poles/1/bundle.zip HTTP/1.0\r\nHost: x\r\n\r\n")
+        got = peer.recv(1000)
+        withdraw_release(site.store, "poles", 1, reason="试验", who="test")
+        while part := peer.recv(1 << 20):
+            got += part
+    assert got.partition(b"\r\n\r\n")[2] == whole
+    for method in ("GET", "HEAD"):
+        assert httpx.request(method, address).status_code == 410
 
 
 # Programs that read tables ----------------------------------------------------------------

@@ -104,8 +104,10 @@ def _http_date(text: str | None) -> str | None:
 
 def _time(text: str | None) -> datetime | None:
     """Moment that an HTTP date names; None for what is no date (to be ignored, §13.1.4)."""
+    if not text:
+        return None
     try:
-        found = parsedate_to_datetime(text or "")
+        found = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found
