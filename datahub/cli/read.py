@@ -49,14 +49,22 @@ def query(
     where: Annotated[
         list[str] | None, typer.Option(help="列=运算符.值，可重复 · COLUMN=OPERATOR.VALUE")
     ] = None,
+    select: Annotated[
+        str | None, typer.Option(help="列、别名:列、列.avg()、count() · columns, aggregates")
+    ] = None,
+    order: Annotated[str | None, typer.Option(help="列.desc,… · COLUMN.desc,…")] = None,
+    having: Annotated[str | None, typer.Option(help="汇总的条件 · of aggregates")] = None,
+    search: Annotated[str | None, typer.Option(help="文字列中的词 · words in text")] = None,
     limit: Annotated[int, typer.Option(help="最多几行 · rows at most")] = 20,
     version: Annotated[int | None, typer.Option(help="版本；不写则最新 · release")] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="输出 CSV · print CSV")] = False,
     server: show.Server = None,
     json: show.Json = False,
 ) -> None:
-    """查数据行 · Query rows; operators eq neq gt gte lt lte, and is.null."""
+    """查数据行 · Query rows; operators eq neq gt gte lt lte in like is and others of PostgREST."""
     params = [_condition(text) for text in where or []]
+    asked = {"select": select, "order": order, "having": having, "q": search}
+    params += [(name, text) for name, text in asked.items() if text is not None]
     hub = service(server, None)
     dataset, _, resource = target.partition("/")
     if not resource:
@@ -71,8 +79,9 @@ def query(
     else:
         titles = [f"{field['name']} {field['title']}" for field in page["fields"]]
         show.records(titles, [list(row.values()) for row in page["data"]])
+        least = "≥ " if page["total"]["kind"] == "atleast" else ""
         show.err.print(
-            f"{len(page['data'])} / {page['total']['value']} 行 · 第 {page['version']} 版"
+            f"{len(page['data'])} / {least}{page['total']['value']} 行 · 第 {page['version']} 版"
         )
 
 
