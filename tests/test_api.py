@@ -15,6 +15,7 @@ from datahub import errors
 DATASETS = [path.parent.name for path in CATALOG.glob("datasets/*/datapackage.yaml")]
 SHAPE = {
     *("type", "title", "status", "detail", "detail_zh", "code", "facts", "retryable"),
+    "errors",
     *("instance", "request_id"),
 }
 INSIDE = ("/work", "/tmp", "Traceback", "site-packages", ".py", "sqlite", "duckdb", "litestar")

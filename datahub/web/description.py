@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from litestar.routes import HTTPRoute
 
+from datahub.model import Json
+from datahub.web import examples
 from datahub.web.access import PUBLIC
 from datahub.web.api.report import REPORT
 
 if TYPE_CHECKING:
     from litestar import Litestar
-
-    from datahub.model import Json
 
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 _UPLOAD = {
@@ -34,7 +34,7 @@ _UPLOAD = {
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {"schema": _BINARY},
     },
 }
-_PROBLEM = {
+PROBLEM: Json = {
     "type": "object",
     "description": "RFC 9457 problem details",
     "required": ["type", "title", "status", "detail", "detail_zh", "code", "instance"],
@@ -47,11 +47,39 @@ _PROBLEM = {
         "code": {"type": "string"},
         "facts": {"type": "object"},
         "retryable": {"type": "boolean"},
+        "errors": {
+            "type": "array",
+            "description": "each parameter or field that is wrong, and what would be right",
+            "items": {
+                "type": "object",
+                "required": ["param", "reason", "reason_zh"],
+                "properties": {
+                    "param": {"type": "string"},
+                    "reason": {"type": "string"},
+                    "reason_zh": {"type": "string"},
+                    "allowed": {"type": "array", "items": {"type": "string"}},
+                },
+            },
+        },
         "instance": {"type": "string"},
         "request_id": {"type": "string"},
     },
 }
 _REFUSED = {"401": "no token, or one that is not valid", "403": "the token may not do this"}
+_MEDIA = {
+    "/catalog.ndjson": "application/x-ndjson",
+    "/catalog.csv": "text/csv",
+    "/catalog.xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "/catalog.jsonld": "application/ld+json",
+    "/catalog.ttl": "text/turtle",
+    "/feed.atom": "application/atom+xml",
+    "/feed.json": "application/feed+json",
+}
+"""Of documents that the framework takes for JSON."""
+_ANY = {
+    "4XX": "refused for another reason, which is told",
+    "503": "too busy, or not ready; Retry-After tells when to try again",
+}
 _UPLOADED = {"413": "larger than one submission may be", "507": "no room on the server's disk"}
 
 
@@ -59,11 +87,13 @@ def describe(app: Litestar) -> Json:
     """Return the OpenAPI document of an application."""
     schema: Json = copy.deepcopy(app.openapi_schema.to_schema())
     components = schema.setdefault("components", {}).setdefault("schemas", {})
-    components |= {"Problem": _PROBLEM, "Report": REPORT}
+    components |= {"Problem": PROBLEM, "Report": REPORT}
     needed = permissions(app)
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
             _complete(operation, path, method, needed.get(f"{method} {path}"))
+    _simplify(schema)
+    examples.add(schema, app)
     return schema
 
 
@@ -77,6 +107,19 @@ def permissions(app: Litestar) -> dict[str, str]:
         if handler.opt.get("permission", None) not in (None, *PUBLIC)
         for method in handler.http_methods
     }
+
+
+def _simplify(value: Any) -> None:
+    """Take out alternatives that anything fits: they come of fields that may be left unset."""
+    if isinstance(value, list):
+        for item in value:
+            _simplify(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _simplify(item)
+        if {} in value.get("oneOf", ()) and isinstance(value["oneOf"], list):
+            left = [item for item in value.pop("oneOf") if item]
+            value |= left[0] if len(left) == 1 else {"oneOf": left}
 
 
 def _complete(operation: Json, path: str, method: str, permission: str | None) -> None:
@@ -93,12 +136,17 @@ def _complete(operation: Json, path: str, method: str, permission: str | None) -
     if path.endswith("/report"):
         reference = {"$ref": "#/components/schemas/Report"}
         answers["200"]["content"] = {"application/json": {"schema": reference}}
+    if path in _MEDIA:
+        schema = {"type": "string"}
+        answers["200"]["content"] = {_MEDIA[path]: {"schema": schema if "json" not in path else {}}}
     if method == "post":
         errors["409"] = "not in the state for this"
+    errors |= _ANY
     for status, words in errors.items():
-        answers[status] = {
-            "description": words,
-            "content": {
-                "application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}
-            },
-        }
+        answers[status] = problem(words)
+
+
+def problem(words: str) -> Json:
+    """Describe an answer that is a problem."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {"description": words, "content": {"application/problem+json": {"schema": schema}}}

@@ -41,10 +41,31 @@ def body(error: DatahubError, instance: str, request_id: str) -> dict[str, Any]:
         "detail_zh": error.text_zh,
         "code": error.code,
         "facts": error.facts,
+        "errors": _errors(error),
         "retryable": error.retryable,
         "instance": instance,
         "request_id": request_id,
     }
+
+
+def _errors(error: DatahubError) -> list[dict[str, Any]]:
+    """Each parameter or field that is wrong, and what would be right."""
+    facts = error.facts
+    if isinstance(facts.get("problems"), list):  # of a record: field, rule and both texts
+        return [
+            {"param": item.get("field", ""), "reason": item.get("en", ""),
+             "reason_zh": item.get("zh", "")}
+            for item in facts["problems"]
+        ]  # fmt: skip
+    if not isinstance(error, RequestError | MissingError) or "name" not in facts:
+        return []
+    told = {
+        "param": str(facts["name"]),
+        "reason": str(facts.get("reason_en", error.text_en)),
+        "reason_zh": str(facts.get("reason_zh", error.text_zh)),
+    }
+    allowed = facts.get("allowed")
+    return [told | ({"allowed": allowed.split(", ")} if isinstance(allowed, str) else {})]
 
 
 def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
