@@ -321,5 +321,6 @@ def test_a_release_lists_its_files(server, listed):
     assert (found["dataset"], found["version"]) == ("bus", 1)
     assert found["files"] == listed
     assert found["bundle"] == BUNDLE
-    assert server.get(found["urls"]).status_code == server.get(found["metalink"]).status_code == 200
+    for name in ("urls", "metalink", "croissant"):
+        assert server.get(found[name]).status_code == 200
     assert server.get("/d/bus/v1/").json() == found

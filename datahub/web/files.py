@@ -43,6 +43,12 @@ _LISTS = {
 }
 _DESCRIBED = (*_LISTS, croissant.NAME)
 """What is made when it is asked for, because it holds the address of the site."""
+_OTHERWISE = {
+    206: "the bytes that `Range` asked for",
+    304: "what `If-None-Match` or `If-Modified-Since` told of is still so",
+    412: "what `If-Match` or `If-Unmodified-Since` told of is no longer so",
+    416: "`Range` lies beyond the end; `Content-Range` tells where that is",
+}
 _checksums = Checksums()
 _one_reckons = CapacityLimiter(1)  # of a process: it keeps a core busy
 
@@ -78,6 +84,7 @@ class ReleaseFiles(Struct, frozen=True):
     files: list[dict[str, Any]]
     urls: str
     metalink: str
+    croissant: str
     bundle: str
 
 
@@ -87,12 +94,8 @@ class ReleaseFiles(Struct, frozen=True):
     summary="A published file",
     tags=["files"],
     responses={
-        200: ResponseSpec(
-            bytes,
-            description="the file, or of `Range` those bytes (206)",
-            media_type="application/octet-stream",
-            generate_examples=False,
-        )
+        200: ResponseSpec(bytes, description="the file", media_type="*/*", generate_examples=False),
+        **{status: ResponseSpec(None, description=words) for status, words in _OTHERWISE.items()},
     },
 )
 async def files(
@@ -157,6 +160,7 @@ def release_files(
         files=[file_view(release, item) for item in release.files],
         urls=address(release, "urls.txt"),
         metalink=address(release, "bundle.meta4"),
+        croissant=address(release, croissant.NAME),
         bundle=address(release, BUNDLE),
     )
     return Response(listed, headers={"cache-control": BRIEFLY})
