@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from datahub.errors import ParameterInvalid
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_BARE_ENDS = frozenset(',.:()"{}')
+_BARE_ENDS = ',.:()"{}'
 _SHOWN = 80
 
 
@@ -54,16 +49,19 @@ class Scanner:
 
     def word(self) -> str:
         """Read letters, digits and _ of ASCII: an operator, a function, a type."""
-        return self._while(lambda sign: sign.isascii() and (sign.isalnum() or sign == "_"))
+        began = self.at
+        while not self.done:
+            sign = self.text[self.at]
+            if not (sign.isascii() and (sign.isalnum() or sign == "_")):
+                break
+            self.at += 1
+        return self.text[began : self.at]
 
     def name(self) -> str:
         """Read a name: in double quotes anything, else up to one of , . : ( ) { } and quotes."""
         self.blanks()
         began = self.at
-        if self.sees('"'):
-            found = self.quoted()
-        else:
-            found = self._while(lambda sign: sign not in _BARE_ENDS).strip()
+        found = self.quoted() if self.sees('"') else self.until(_BARE_ENDS).strip()
         if not found:
             self.at = began
             raise self.wrong("此处应为列名", "a column's name is expected here")
@@ -89,7 +87,11 @@ class Scanner:
 
     def until(self, ends: str) -> str:
         """Read up to one of the signs in `ends`, or to the end of the text."""
-        return self._while(lambda sign: sign not in ends)
+        text, began, at, stop = self.text, self.at, self.at, len(self.text)
+        while at < stop and text[at] not in ends:
+            at += 1
+        self.at = at
+        return text[began:at]
 
     def rest(self) -> str:
         """Read all that is left."""
@@ -99,12 +101,6 @@ class Scanner:
     def wrong(self, zh: str, en: str) -> ParameterInvalid:
         """Make the error about the text at the present position."""
         return invalid(self.parameter, self.text, zh, en, position=self.at + 1)
-
-    def _while(self, wanted: Callable[[str], bool]) -> str:
-        began = self.at
-        while self.at < len(self.text) and wanted(self.text[self.at]):
-            self.at += 1
-        return self.text[began : self.at]
 
 
 def invalid(
