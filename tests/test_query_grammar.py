@@ -276,6 +276,7 @@ MALFORMED = [
     ("select", "none", "no such column"),
     ("select", "n,", "name"),
     ("select", "n,n", "alias"),
+    ("select", "a:n,A:f", "alias"),
     ("select", "n.avg(),f.avg()", "alias"),
     ("select", "n::money", "type"),
     ("select", "n::", "type"),

@@ -73,7 +73,8 @@ class Asked(NamedTuple):
         pairs = [pair for pair in self.pairs if pair[0] not in changes]
         pairs += [(name, value) for name, value in changes.items() if value is not None]
         query = urlencode(pairs)
-        return f"{quote(self.path)}?{query}" if query else quote(self.path)
+        path = quote(self.path, safe="/%")
+        return f"{path}?{query}" if query else path
 
 
 def understood(
@@ -179,7 +180,7 @@ def links(asked: Asked, following: str | None, before: str | None) -> str:
             found.append(f'<{address}>; rel="{relation}"')
     if not asked.pinned:
         found.append(f'<{asked.address(version=version, as_of=None)}>; rel="canonical"')
-    schema = quote(asked.path.rpartition("/")[0]) + "/schema"
+    schema = quote(asked.path.rpartition("/")[0], safe="/%") + "/schema"
     found.append(f'<{schema}>; rel="describedby"')
     for name in _ALTERNATES:
         if name != asked.form.name and not asked.start.position:

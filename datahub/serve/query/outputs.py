@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -41,8 +42,8 @@ def outputs(picks: Sequence[Pick], columns: Mapping[str, Column]) -> tuple[Outpu
             found += [Output(of_table(name), column) for name, column in columns.items()]
         else:
             found.append(_output(pick, pick.operand, columns))
-    names = [output.column.name for output in found]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    times = Counter(output.column.name.lower() for output in found)  # as names are in SQL
+    twice = next((o.column.name for o in found if times[o.column.name.lower()] > 1), None)
     if twice is not None or len(found) > max(MOST_OUTPUTS, len(columns)):
         raise invalid(
             "select",
