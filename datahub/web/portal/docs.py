@@ -47,7 +47,7 @@ _TITLES = {
     "post /api/v1/webhooks/{webhook}/deliveries/{delivery}/redelivery": "重新投递",
     "get /api/v1/datasets/{dataset}/resources/{resource}/schema": "资源的表结构",
     "get /api/v1/datasets/{dataset}/resources/{resource}/report": "最新版本的校验报告",
-    "get /api/v1/datasets/{dataset}/resources/{resource}/rows": "资源的数据行（筛选、排序、汇总、分页）",
+    "get /api/v1/datasets/{dataset}/resources/{resource}/rows": "资源的数据行（可筛选、汇总）",
     "get /api/v1/datasets/{dataset}/resources/{resource}/export": "导出查询到的全部数据行",
     "get /rest/{table}": "数据行（PostgREST 客户端）",
     "post /api/v1/datasets/{dataset}/submissions": "报送数据文件",
