@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 MIB = 1 << 20
 _GRACE = 60.0  # seconds after which nobody reads any more from a file that was looked up
 _ATTACHED = 64  # native files at a time
+_AT_ONCE = max(4, 2 * (os.cpu_count() or 1))
+"""Statements that run at a time: more of them take memory and are no sooner done."""
 _LOOK, _LINGER = 0.02, 5.0  # seconds between looks at what runs, and until looking ends
 _log = structlog.get_logger()
 _DAMAGED = (
@@ -38,6 +41,7 @@ class Engine:
     def __init__(self, threads: int = 1, memory: int = 96 * MIB, seconds: float = 10.0) -> None:
         self._threads, self._memory, self._seconds = threads, memory, seconds
         self._deadlines = _Deadlines()
+        self._slots = threading.BoundedSemaphore(_AT_ONCE)
         self._lock = threading.Lock()
         self._begin()
 
@@ -73,10 +77,21 @@ class Engine:
 
         Raises:
             QueryLimit: it took longer than `seconds` (or the setting), or more memory.
-            ServiceUnavailable: a file could not be read; what was derived is not used again.
+            ServiceUnavailable: so many statements are running that this one did not begin; or a
+                file could not be read, and what was derived is not used again.
 
         """
         limit = self._seconds if seconds is None else seconds
+        if not self._slots.acquire(timeout=self._seconds):
+            raise ServiceUnavailable(reason_zh="查询太多", reason_en="too many queries")
+        try:
+            return self._run(sql, values, limit)
+        finally:
+            self._slots.release()
+
+    def _run(
+        self, sql: str, values: Sequence[Any] | Mapping[str, Any], limit: float
+    ) -> list[tuple[Any, ...]]:
         cursor = self.cursor()
         try:
             with self._deadlines.within(cursor, limit):
@@ -89,9 +104,10 @@ class Engine:
             raise QueryLimit(
                 reason_zh="需要的内存太多", reason_en="it needs too much memory"
             ) from None
-        except _DAMAGED as error:
+        except (*_DAMAGED, duckdb.CatalogException) as error:  # Catalog: begun again meanwhile
             _log.error("engine.failed", exc_info=error)
-            self._begin_again(sql)
+            if not isinstance(error, duckdb.CatalogException):
+                self._begin_again(sql)
             raise ServiceUnavailable(
                 reason_zh="数据正在重新准备", reason_en="the data is being prepared again"
             ) from None
