@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from datahub.settings import Settings
 
 _ZONE = "+08:00"  # of the clock, where no table has one
+_BATCH = 8192  # rows told at a time
 _GRACE = 0.6  # seconds between asking a query to end and ending it
 _SETTINGS = """
     set enable_progress_bar=false;
@@ -249,7 +250,7 @@ def _answer(asked: _Asked, line: Line, file: int) -> None:
     before, sql = asked.select(columns)
     running = Running(asked.connection, asked.question, line)
     try:
-        reader = asked.connection.execute(sql, asked.question.values).to_arrow_reader(2048)
+        reader = asked.connection.execute(sql, asked.question.values).to_arrow_reader(_BATCH)
         pieces = write.encode(
             asked.question.form, columns, running.batches(reader),
             title=asked.question.title, schema=reader.schema,
