@@ -38,14 +38,24 @@ class Connection:
     """One kept-alive HTTP/1.1 connection with as little around it as Python allows."""
 
     def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=120)
+        self._port = port
+        self._open()
+
+    def _open(self) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=120)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._rest = b""
 
     def ask(self, request: bytes) -> bytes:
         """Send a request and return the body of its answer, which must be a 200."""
-        self._socket.sendall(request)
-        head = self._until(b"\r\n\r\n")
+        try:
+            self._socket.sendall(request)
+            head = self._until(b"\r\n\r\n")
+        except OSError:  # some close what is idle for a few seconds
+            self.close()
+            self._open()
+            self._socket.sendall(request)
+            head = self._until(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200"):
             raise AssertionError(head[:600].decode() + self._rest[:300].decode(errors="replace"))
         fields = {

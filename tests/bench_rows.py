@@ -141,9 +141,12 @@ def measure(
 def publish(folder: Path, rows: int, say: Callable[[str], None], source: Path | None) -> Ours:
     """Release the table in a hub of its own."""
     made = source or folder / "bench.csv"
-    if source is None:
+    if not made.exists():
         say(f"generating {rows:,} rows × {len(bench.FIELDS)} columns")
         bench.generate(made, rows)
+    if (folder / "data").exists():  # kept by a run before
+        hub = Hub(folder / "data", workers=2)
+        return Ours(hub, table_of(hub, made, rows))
     hub = Hub(folder / "data", catalog=bench.catalog(folder), workers=2)
     hub.data.mkdir()
     hub.register()
@@ -257,10 +260,12 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--only", default="", help="peers by name, separated by commas")
     parser.add_argument("--csv", type=Path, help="a table made before by `bench.generate`")
+    parser.add_argument("--folder", type=Path, help="where to work and to keep what was made")
     options = parser.parse_args()
+    only = [name for name in options.only.split(",") if name]
     with tempfile.TemporaryDirectory(prefix="datahub-rows-") as temporary:
-        only = [name for name in options.only.split(",") if name]
-        found = measure(Path(temporary), options.rows, bench.say, source=options.csv, only=only)
+        folder = options.folder or Path(temporary)
+        found = measure(folder, options.rows, bench.say, source=options.csv, only=only)
     print(json.dumps(found), file=sys.stderr)
     print(table(found))
 
