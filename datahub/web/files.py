@@ -46,8 +46,6 @@ _DESCRIBED = (*_LISTS, croissant.NAME)
 _OTHERWISE = {
     206: "the bytes that `Range` asked for",
     304: "what `If-None-Match` or `If-Modified-Since` told of is still so",
-    412: "what `If-Match` or `If-Unmodified-Since` told of is no longer so",
-    416: "`Range` lies beyond the end; `Content-Range` tells where that is",
 }
 _checksums = Checksums()
 _one_reckons = CapacityLimiter(1)  # of a process: it keeps a core busy
