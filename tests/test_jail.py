@@ -196,6 +196,8 @@ def test_without_the_jail_the_same_harms(tmp_path):
 
 def test_children_are_confined_before_they_hear_a_question(children):
     """Waiting children have no rights, no network, no environment, and limits."""
+    assert children.works()
+    time.sleep(0.5)  # those of the tests before are gone by then
     children.wait(lambda: len(children.pids()) == 4)
     for pid in children.pids():
         status = dict(
