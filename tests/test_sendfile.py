@@ -60,10 +60,10 @@ class Service:
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
         if "chunks" in query:
             del scope["extensions"][EXTENSION]
-        framed = "framed" in query
-        headers = [] if framed else [(b"content-length", str(length + 2).encode())]
+        framed, lead = "framed" in query, b"<" * int(query.get("lead", 1))
+        headers = [] if framed else [(b"content-length", str(len(lead) + length + 1).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": b"<", "more_body": True})
+        await send({"type": "http.response.body", "body": lead, "more_body": True})
         try:
             await send_stretch(scope, send, handle, start, length)
             await send({"type": "http.response.body", "body": b">", "more_body": False})
@@ -164,6 +164,15 @@ def test_pipelined_requests_are_answered_in_order(service):
             while (line := stream.readline().strip()) != b"":
                 assert line
             assert stream.read(n + 2) == wrapped(at, n)
+
+
+def test_the_kernel_waits_for_the_server(service):
+    """What the server still holds for a slow client comes before the stretch, not after."""
+    with service.connect(room=4096) as peer:
+        peer.sendall(ask("lead=12000000&length=1000", version="1.0"))
+        time.sleep(0.3)
+        answer = peer.makefile("rb").read()
+    assert answer.partition(b"\r\n\r\n")[2] == b"<" * 11_999_999 + wrapped(0, 1000)
 
 
 def test_http_1_0_gets_the_whole_and_the_end(service):
