@@ -160,6 +160,16 @@ class FileIn(Struct, frozen=True):
     charset: str = ""  # as declared with the file; empty when nothing was declared
 
 
+class Pin(Struct, frozen=True):
+    """A table that SQL reads, as it is written there, and which one that is."""
+
+    schema: str
+    name: str
+    dataset: str
+    resource: str
+    version: int | None  # None: the latest when it is asked
+
+
 class Finding(Struct, frozen=True):
     """What the screening found; it never carries the value itself."""
 

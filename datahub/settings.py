@@ -52,6 +52,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     job_seconds: float = 600.0  # of one SQL job
     job_bytes: int = 4 * GIB  # of a job's result
     job_days: int = 7  # that a result is kept
+    results_bytes: int = 20 * GIB  # of all results that are kept
     private_webhooks: bool = False  # deliver to loopback and private addresses, too
     trust: Path = Path("~/.config/datahub/trust.json")  # whom this user's own commands trust
     log: str = "info"

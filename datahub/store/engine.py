@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Db = sa.Connection
 """An open transaction on the catalog."""
 
-REVISION = "0003"
+REVISION = "0004"
 """The migration this code needs; a catalog at another one is migrated when it is opened."""
 
 

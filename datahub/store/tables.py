@@ -291,8 +291,9 @@ jobs = sa.Table(
     sa.Column("bytes", sa.Integer),
     sa.Column("sha256", sa.Text),
     sa.Column("truncated", sa.Text),
-    sa.Column("versions", sa.Text),  # that were read
+    sa.Column("versions", sa.Text),  # tables that it reads, pinned when it was handed in
     sa.Column("problem", sa.Text),  # code and facts of what it failed with
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
 )
 
 stored_queries = sa.Table(
@@ -306,6 +307,8 @@ stored_queries = sa.Table(
     sa.Column("parameters", sa.Text, nullable=False),
     sa.Column("owner", sa.Text, nullable=False),
     sa.Column("created", sa.Text, nullable=False),
+    sa.Column("tables", sa.Text, nullable=False, server_default="[]"),  # that it reads
+    sa.Column("retired", sa.Text),  # since when its name is used no more
 )
 
 webhooks = sa.Table(

@@ -12,9 +12,11 @@ from litestar.params import JSONBody, QueryParameter
 from litestar.response import Stream
 
 from datahub.forms.names import FORMS
-from datahub.model import Json, Struct
+from datahub.model import Struct
 from datahub.serve.asking import prepare
+from datahub.serve.files import FOREVER
 from datahub.serve.sql import functions, listing
+from datahub.serve.sql.envelope import around
 from datahub.serve.sql.tables import resolver
 from datahub.web.access import Permission
 from datahub.web.answers import mark
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
     from datahub.serve.asking import Answer, Prepared
     from datahub.serve.reading import Reading
+    from datahub.serve.sql.pins import Resolve
 
 _PUBLIC = {"permission": Permission.CATALOG_READ}
 _CACHE = "public, max-age=60, must-revalidate"
@@ -107,7 +110,7 @@ async def ask_sql(
     headers X-Truncated and X-Rows. Errors tell line, column and what would be right.
     """
     del q, form, shape, limit, timeout_ms  # described here, read with the parameters of $names
-    return await _answered(request, of_query(request, _reading(request).store.settings))
+    return await answered(request, of_query(request, _reading(request).store.settings))
 
 
 @get([f"/api/v1/sql{form.suffix}" for form in FORMS.values()], opt=_PUBLIC, include_in_schema=False)
@@ -115,7 +118,7 @@ async def ask_sql_in_form(request: Request[Any, Any, Any]) -> Response[Any]:
     """Answer as `ask_sql`, in the form of the ending."""
     suffix = "." + request.url.path.rpartition(".")[2]
     settings = _reading(request).store.settings
-    return await _answered(request, of_query(request, settings, suffix))
+    return await answered(request, of_query(request, settings, suffix))
 
 
 @post(
@@ -129,7 +132,7 @@ async def ask_sql_in_form(request: Request[Any, Any, Any]) -> Response[Any]:
 async def post_sql(request: Request[Any, Any, Any], data: JSONBody[SqlBody]) -> Response[Any]:
     """Ask as with GET; `params` are the values of `$name` as JSON has them: 5 is a number."""
     check_names(request, ())
-    return await _answered(request, of_body(request, _reading(request).store.settings, data))
+    return await answered(request, of_body(request, _reading(request).store.settings, data))
 
 
 @post(
@@ -197,10 +200,26 @@ def _reading(request: Request[Any, Any, Any]) -> Reading:
     return reading
 
 
-async def _answered(request: Request[Any, Any, Any], asked: Asked) -> Response[Any]:
+async def answered(
+    request: Request[Any, Any, Any],
+    asked: Asked,
+    *,
+    resolve: Resolve | None = None,
+    name: str = "sql",
+    lasting: bool = False,
+    kept: bool = True,
+) -> Response[Any]:
+    """Ask and answer; `name` is what the answer is saved under.
+
+    `lasting`: it never changes where the tables that it reads are pinned. `kept`: it depends on
+    nothing but its request and these tables.
+    """
     reading = _reading(request)
-    prepared = await attended(request, prepare(reading, asked.question, resolver(reading)))
-    headers = _headers(asked, prepared)
+    find = resolve or resolver(reading)
+    prepared = await attended(request, prepare(reading, asked.question, find))
+    headers = _headers(asked, prepared, name)
+    if lasting and "etag" in headers and not any(table.latest for table in prepared.tables):
+        headers["cache-control"] = FOREVER
     if request.method == "GET" and matches(request.headers.get("if-none-match"),
                                            headers.get("etag", "")):  # fmt: skip
         prepared.close()
@@ -210,9 +229,9 @@ async def _answered(request: Request[Any, Any, Any], asked: Asked) -> Response[A
     if answer.ending and answer.ending.truncated == "time":  # an idle server would find more
         headers = {name: value for name, value in headers.items() if name != "etag"}
         headers["cache-control"] = "no-store"
-    if request.method == "GET" and "etag" in headers and prepared.tables:
+    if request.method == "GET" and kept and "etag" in headers and prepared.tables:
         mark(request, *prepared.tables)
-    before, after = _around(asked, answer)
+    before, after = around(asked.form.name, answer, asked.question.shape)
     size = len(before) + len(after) + (answer.ending.bytes if answer.ending else 0)
     chunks = _framed(before, answer.chunks, after)
     if size > _SMALL:
@@ -221,7 +240,7 @@ async def _answered(request: Request[Any, Any, Any], asked: Asked) -> Response[A
     return Response(b"".join([part async for part in chunks]), headers=headers)
 
 
-def _headers(asked: Asked, prepared: Prepared) -> dict[str, str]:
+def _headers(asked: Asked, prepared: Prepared, name: str) -> dict[str, str]:
     """Headers that are known before the question runs."""
     headers = {
         "content-type": asked.form.media_type,
@@ -229,8 +248,7 @@ def _headers(asked: Asked, prepared: Prepared) -> dict[str, str]:
         "link": '</api/v1/sql/tables>; rel="describedby"',
     }
     if asked.form.name not in ("json", "ndjson"):
-        name = f"sql{asked.form.suffix}"
-        headers["content-disposition"] = f"attachment; filename={name}"
+        headers["content-disposition"] = f"attachment; filename={name}{asked.form.suffix}"
     if prepared.changing:
         return headers | {"cache-control": "no-store"}
     return headers | {"etag": asked.etag(prepared), "cache-control": _CACHE}
@@ -246,23 +264,6 @@ def _outcome(answer: Answer) -> dict[str, str]:
     if ending.truncated:
         headers["x-truncated"] = ending.truncated
     return headers
-
-
-def _around(asked: Asked, answer: Answer) -> tuple[bytes, bytes]:
-    """What stands before and after the pieces of an answer."""
-    ending = answer.ending
-    if asked.form.name != "json" or ending is None:
-        return b"", b""
-    rest: Json = {
-        "fields": answer.fields,
-        "rows": ending.rows,
-        "truncated": ending.truncated is not None,
-        "reason": ending.truncated,
-        "versions": answer.versions or {},
-        "seconds": ending.seconds,
-        "shape": asked.question.shape,
-    }
-    return b'{"data":[', b"]," + msgspec.json.encode(rest)[1:]
 
 
 async def _framed(
