@@ -18,6 +18,7 @@ from datahub.serve import statistics as serving
 from datahub.serve.engine import Engine
 from datahub.serve.reading import Reading
 from datahub.validation.statistics import BINS, FEW, TOP, Job, statistics, write
+from datahub.web.portal import profile
 
 SCHEMA = {
     "fields": [
@@ -423,3 +424,45 @@ def test_values_that_take_too_long_come_from_the_statistics(tmp_path, monkeypatc
         assert found.cut == {"reason": "time", "zh": "超过 2 秒", "en": "more than 2 seconds"}
     finally:
         store.close()
+
+
+# The page ---------------------------------------------------------------------------------
+
+
+def test_a_page_shows_each_column_at_a_glance(server):
+    """Histograms are drawn on the server, frequent values with their part, nulls, and programs."""
+    text = server.get("/datasets/air_hourly").text
+    assert text.count('<svg class="histogram"') == 10 + 2  # measures, times
+    first = text[text.index("空气质量级别</h4>") :].split("</dl>")[0]
+    assert '<span class="value">良</span><span class="percent">58.5%</span>' in first
+    assert "<dt>缺失</dt><dd>0.4%</dd>" in first
+    assert "eq.良" in text  # the programs have a condition of this table
+    assert "Power Query" in text
+
+
+def test_a_page_without_statistics_goes_without(tmp_path):
+    """A release from before there were statistics has its page all the same."""
+    assert profile.read(tmp_path / "none.stats.json") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(0.0, "0"), (1234567.0, "1,234,567"), (0.80801, "0.808"), (-2.5, "-2.5"), (12.0, "12")],
+)
+def test_numbers_are_told_short(value, told):
+    """Four digits, and no zeros that say nothing."""
+    assert profile.number(value) == told
+
+
+def test_every_kind_of_column_has_a_profile(made):
+    """Bars stay inside of their picture, whatever the column; shares are at most all rows."""
+    stats = json.loads(msgspec.json.encode(statistics(made, SCHEMA)))
+    found = profile.profiles(stats, SCHEMA)
+    assert [item.name for item in found] == [field["name"] for field in SCHEMA["fields"]]
+    for item in found:
+        for bar in item.bars:
+            assert bar.x >= 0
+            assert bar.x + bar.width <= profile.WIDTH
+            assert bar.y + bar.height == pytest.approx(profile.HEIGHT, abs=0.1)
+        assert sum(share.percent for share in item.shares) <= 100.1
+        assert item.bars or item.shares or item.note

@@ -11,6 +11,8 @@ from datahub.model import Dataset, Distribution, Json, Openness, Release, Struct
 from datahub.record import completeness, vocabularies
 from datahub.serve import rows, series
 from datahub.serve.outputs.schema_org import safe_json, schema_org
+from datahub.serve.snippets import Snippet, place, snippets
+from datahub.serve.statistics import SUFFIX
 from datahub.store import (
     Store,
     aliases,
@@ -22,7 +24,7 @@ from datahub.store import (
     releases,
     totals,
 )
-from datahub.web.portal import cards, words
+from datahub.web.portal import cards, profile, words
 from datahub.web.portal import record as told
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from datahub.record.glossary import Term
     from datahub.search.service import Search
     from datahub.serve.engine import Engine
+    from datahub.serve.reading import Reading
     from datahub.store import Db
 
 PREVIEW = 10
@@ -75,7 +78,8 @@ class Section(Struct, frozen=True):
     missing: str
     rows: int | None
     preview: Preview | None
-    snippets: list[tuple[str, str]]
+    profiles: list[profile.ColumnProfile]
+    snippets: list[Snippet]
 
 
 class File(Struct, frozen=True):
@@ -110,13 +114,14 @@ _ABOUT = {
 }
 
 
-def view(store: Store, engine: Engine, search: Search, name: str, base: str) -> dict[str, Any]:
+def view(reading: Reading, search: Search, name: str, base: str) -> dict[str, Any]:
     """Everything the page of a dataset needs; `base` is the address the visitor came by.
 
     Raises:
         DatasetUnknown: there is no such dataset, or it was taken off the catalog.
 
     """
+    store, engine = reading.store, reading.engine
     with store.catalog.read() as db:
         dataset = records.get_dataset(db, name)
         if dataset.retired:
@@ -160,8 +165,7 @@ def view(store: Store, engine: Engine, search: Search, name: str, base: str) -> 
         "json_ld": safe_json(schema_org(dataset, shown, base)),
         "base": base,
         "sections": [
-            _section(store, engine, dataset, shown, resource, base)
-            for resource in package["resources"]
+            _section(reading, dataset, shown, resource, base) for resource in package["resources"]
         ],
     }
 
@@ -282,20 +286,16 @@ def _file(release: Release, file: Distribution) -> File:
 
 
 def _section(
-    store: Store,
-    engine: Engine,
-    dataset: Dataset,
-    release: Release | None,
-    resource: Json,
-    base: str,
+    reading: Reading, dataset: Dataset, release: Release | None, resource: Json, base: str
 ) -> Section:
     schema, name = resource["schema"], resource["name"]
     files = {file.path: file for file in release.files} if release else {}
     table = files.get(f"{name}.parquet")
-    preview = None
+    preview, stats = None, None
     if release is not None and table is not None:
-        path = store.objects.public(dataset.name, release.version) / table.path
-        preview = _preview(engine, path, schema, table.rows or 0)
+        path = reading.store.objects.public(dataset.name, release.version) / table.path
+        preview = _preview(reading.engine, path, schema, table.rows or 0)
+        stats = profile.read(path.with_name(f"{name}{SUFFIX}"))
     return Section(
         name=name,
         title=str(resource.get("title") or name),
@@ -304,7 +304,8 @@ def _section(
         missing=words.missing_values(schema),
         rows=table.rows if table else None,
         preview=preview,
-        snippets=_snippets(base, dataset.name, name) if preview else [],
+        profiles=profile.profiles(stats, schema) if stats else [],
+        snippets=_snippets(reading, dataset, resource, stats, base) if preview else [],
     )
 
 
@@ -337,12 +338,12 @@ def _preview(engine: Engine, path: Path, schema: Json, total: int) -> Preview:
     )
 
 
-def _snippets(base: str, dataset: str, resource: str) -> list[tuple[str, str]]:
-    """Short programs that read the resource, each with what it is for."""
-    rows = f"{base}/api/v1/datasets/{dataset}/resources/{resource}/rows"
-    file = f"{base}/d/{dataset}/latest/{resource}"
-    return [
-        ("命令行：按页取数据行（JSON）", f"curl '{rows}?limit=100'"),
-        ("DuckDB：直接查询远程文件", f"select * from read_parquet('{file}.parquet') limit 10;"),  # noqa: S608 - shown, never run
-        ("Python（pandas）", f'import pandas as pd\n\ndf = pd.read_csv("{file}.csv")'),
-    ]
+def _snippets(
+    reading: Reading, dataset: Dataset, resource: Json, stats: Json | None, base: str
+) -> list[Snippet]:
+    """Programs that read the resource, with a value of its own where one is known."""
+    table = reading.table(dataset.name, resource["name"])
+    known = {column["name"]: column for column in stats["columns"]} if stats else {}
+    title = str(resource.get("title") or resource["name"])
+    at = place(table, known, base, title, pinned=False)
+    return snippets(at, str(dataset.record.get("crs") or ""))

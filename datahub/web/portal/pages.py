@@ -50,9 +50,8 @@ def show_dataset(request: Request[Any, Any, Any], name: FromPath[str]) -> Respon
         return outputs.dataset_file(request, name)
     if found := outputs.alternative(request, name, own="text/html"):
         return found
-    shown = dataset.view(
-        store_of(request), request.app.state.engine, search_of(request), name, base_of(request)
-    )
+    reading = request.app.state.reading
+    shown = dataset.view(reading, search_of(request), name, base_of(request))
     headers = {
         "vary": "Accept",
         "link": f'</datasets/{name}.jsonld>; rel="alternate"; type="application/ld+json", '
