@@ -22,13 +22,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from litestar.testing import TestClient
-from own_store import own_store, publish, swift, table
+from own_store import own_store, package, publish, swift, table, write_dataset
 
 from datahub.errors import CursorInvalid
 from datahub.errors_query import QueryLimit
 from datahub.serve import cursors
 from datahub.serve.asking import Answer, Ending
 from datahub.serve.query import plan
+from datahub.stages.register import register
 from datahub.web import rows_answer
 from datahub.web.app import create_app
 
@@ -767,6 +768,16 @@ def test_every_form_holds_the_same_rows(server):
     ]
 
 
+@pytest.mark.parametrize("ending", ["ndjson", "csv"])
+def test_answers_and_files_hold_the_same_bytes(server, ending):
+    """All rows as a page, under a condition that all meet, and exported, are the released file."""
+    released = server.get(f"/d/bus/1/lines.{ending}").content
+    every = {"_row_updated": "not.is.null"}
+    assert form(server, ending, LINES, limit=1000).content == released
+    assert form(server, ending, LINES, limit=1000, **every).content == released
+    assert exported(server, ending, LINES, **every).content == released
+
+
 def test_rows_as_places(server):
     """GeoJSON has a feature for each row."""
     found = form(server, "geojson", limit=3).json()
@@ -918,13 +929,50 @@ def test_an_export_that_is_cut_does_not_end_cleanly():
 # New versions meanwhile -------------------------------------------------------------------
 
 
+ODD = {
+    "fields": [
+        {"name": "列 名"},
+        {"name": "limit", "type": "integer"},
+        {"name": "a.b"},
+        {"name": "select"},
+        {"name": "价格（元）", "type": "number"},
+    ]
+}
+ODD_ROWS = "列 名,limit,a.b,select,价格（元）\n甲,1,x,s,1.50\n乙,2,y,t,2.00\n丙,3,,u,\n"
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({"列 名": "eq.乙"}, ["乙"]),
+        ({"价格（元）": "gte.1.5", "order": '"列 名".desc'}, ["甲", "乙"]),
+        ({'"limit"': "gt.1", "limit": "1"}, ["乙"]),
+        ({"a.b": "is.null"}, ["丙"]),
+        ({"or": '("a.b".eq.x,"limit".eq.3)'}, ["甲", "丙"]),
+        ({"order": "价格（元）.desc.nullslast,列 名"}, ["乙", "甲", "丙"]),
+        ({"select": '"列 名","select"', '"select"': "in.(s,u)"}, ["甲", "丙"]),
+        ({"q": "乙"}, ["乙"]),
+    ],
+)
+def test_names_of_every_kind(small, params, expected):
+    """Columns in Chinese, with blanks and dots, and called like parameters, are asked by name."""
+    client, _ = small
+    answered = client.get("/api/v1/datasets/odd/resources/odd/rows", params=params)
+    assert answered.status_code == 200, answered.text
+    assert [row["列 名"] for row in answered.json()["data"]] == expected
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """A service in this process with one dataset of twelve rows, and its stores."""
     with pytest.MonkeyPatch.context() as patch:
         swift(patch)
-        store = own_store(tmp_path_factory.mktemp("small"))
+        folder = tmp_path_factory.mktemp("small")
+        store = own_store(folder)
+        write_dataset(folder / "catalog", package("odd"), ODD)
+        register(store, folder / "catalog")
         publish(store, table(12))
+        publish(store, ODD_ROWS.encode(), dataset="odd")
         with TestClient(create_app(store)) as client:
             yield client, store
 
