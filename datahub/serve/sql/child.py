@@ -42,6 +42,13 @@ _SETTINGS = """
     set max_expression_depth=250
 """
 
+_WARM = """
+    select json_object('a', json_deserialize_sql(json_serialize_sql('select 1')), 'n', count(*))
+        ::varchar as "row"
+    from range(3) t(i) group by i order by i limit 2
+"""
+"""Touches the code that every question needs, before there is one."""
+
 
 def rehearse() -> None:
     """Load all that an answer may need: a child reads no file of a library's any more."""
@@ -75,7 +82,7 @@ def birth(settings: Settings) -> Callable[[Line], None]:
         },
     )
     connection.execute(_SETTINGS)
-    connection.execute("select json_serialize_sql('select 1')").fetchall()  # warms what all use
+    connection.execute(_WARM).to_arrow_reader(_BATCH).read_all()
     return lambda line: _converse(connection, line)
 
 
