@@ -100,6 +100,18 @@ def ordered(
         return None
 
 
+def at_hand(
+    reading: Reading, table: Table, column: str | None = None, *, descending: bool = False
+) -> bool:
+    """Whether lines, and the order of a column if one is named, can be read without a query."""
+    folder = reading.derived.folder(table.digest)
+    if column is None:
+        return os.path.exists(f"{folder}/{LINES}")  # noqa: PTH110 - it costs half
+    number = [item.name for item in table.columns].index(column)
+    order = order_name(number, descending)
+    return all(os.path.exists(f"{folder}/{name}") for name in (LINES, order))  # noqa: PTH110
+
+
 def _ask(reading: Reading, table: Table, order: tuple[int, bool] | None = None) -> None:
     reading.derived.ask(
         Wanted(

@@ -14,7 +14,7 @@ from datahub import errors_forms  # noqa: F401 - errors of children are found by
 from datahub.errors import DatahubError
 from datahub.errors_query import QueryLimit
 from datahub.forms import texts
-from datahub.serve import cursors, rows
+from datahub.serve import cursors, rows, sources
 from datahub.serve.asking import Bounds, Question, ask
 from datahub.serve.cursors import Cursor, Start
 from datahub.serve.query.conditions import Bound
@@ -34,6 +34,7 @@ AT_ONCE = ("json", "ndjson", "csv", "tsv")
 """Forms that are made here: DuckDB tells each row as one text."""
 _SEPARATORS = {"csv": ",", "tsv": "\t"}
 _ENDLESS = 1 << 62
+_FEW = 1000  # rows that are read while other requests wait
 
 
 def matches(condition: str | None, etag: str) -> bool:
@@ -45,6 +46,21 @@ def matches(condition: str | None, etag: str) -> bool:
 
 
 # Pages ----------------------------------------------------------------------------------------
+
+
+def is_at_hand(reading: Reading, asked: Asked) -> bool:
+    """Whether a page is but lines of a file, and not very many."""
+    plan = asked.plan
+    if asked.limit > _FEW or asked.shape != "objects" or asked.form.name not in ("json", "ndjson"):
+        return False
+    if plan.grouped or plan.query.filtered or plan.query.facet or not plan.whole_rows:
+        return False
+    if not plan.keys:
+        return sources.at_hand(reading, asked.table)
+    sort = plan.keys[0].sort
+    return len(plan.keys) == 1 and sources.at_hand(
+        reading, asked.table, sort.operand.column, descending=sort.descending
+    )
 
 
 def page(reading: Reading, asked: Asked) -> Response[Any]:

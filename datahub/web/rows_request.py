@@ -182,11 +182,13 @@ def links(asked: Asked, following: str | None, before: str | None) -> str:
         found.append(f'<{asked.address(version=version, as_of=None)}>; rel="canonical"')
     schema = quote(asked.path.rpartition("/")[0], safe="/%") + "/schema"
     found.append(f'<{schema}>; rel="describedby"')
-    for name in _ALTERNATES:
-        if name != asked.form.name and not asked.start.position:
-            kind = FORMS[name].media_type.split(";")[0]
-            address = asked.address(format=name, shape=None)
-            found.append(f'<{address}>; rel="alternate"; type="{kind}"')
+    if not asked.start.position:
+        base = asked.address(format=None, shape=None)
+        base += "&" if "?" in base else "?"
+        for name in _ALTERNATES:
+            if name != asked.form.name:
+                kind = FORMS[name].media_type.split(";")[0]
+                found.append(f'<{base}format={name}>; rel="alternate"; type="{kind}"')
     return ", ".join(found)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datahub.serve.reading import Reading
 
 _PUBLIC = {"permission": Permission.CATALOG_READ}
+_SHORT = 1000  # bytes of a query
 _BASE = "/api/v1/datasets/{dataset:str}/resources/{resource:str}"
 
 
@@ -147,7 +148,8 @@ def _understood(
     asked = understood(request, dataset, resource, suffix)
     if "as_of" not in request.query_params:
         mark(request, asked.table)
-    if rows_answer.matches(request.headers.get("if-none-match"), asked.etag):
+    condition = request.headers.get("if-none-match")
+    if condition is not None and rows_answer.matches(condition, asked.etag):
         return Response(b"", status_code=304, headers=headers(asked))
     return asked
 
@@ -156,17 +158,23 @@ async def _page(
     request: Request[Any, Any, Any], dataset: str, resource: str, suffix: str = ""
 ) -> Response[Any]:
     reading: Reading = request.app.state.reading
-
-    def at_once() -> Response[Any] | Asked:
+    if _is_short(request) and reading.known(dataset, resource) is not None:
         asked = _understood(request, dataset, resource, suffix)
-        if isinstance(asked, Response) or asked.form.name not in rows_answer.AT_ONCE:
-            return asked
+    else:
+        asked = await run_sync(_understood, request, dataset, resource, suffix)
+    if isinstance(asked, Response):
+        return asked
+    if asked.form.name not in rows_answer.AT_ONCE:
+        return await rows_answer.page_by_child(reading, asked)
+    if rows_answer.is_at_hand(reading, asked):  # a thread would take longer than the answer
         return rows_answer.page(reading, asked)
+    return await run_sync(rows_answer.page, reading, asked)
 
-    found = await run_sync(at_once)
-    if isinstance(found, Response):
-        return found
-    return await rows_answer.page_by_child(reading, found)
+
+def _is_short(request: Request[Any, Any, Any]) -> bool:
+    """Whether reading the question takes no time worth a thread."""
+    query: bytes = request.scope["query_string"]
+    return len(query) < _SHORT and b"version" not in query and b"as_of" not in query
 
 
 @get(
