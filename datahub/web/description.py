@@ -65,6 +65,7 @@ PROBLEM: Json = {
         "request_id": {"type": "string"},
     },
 }
+_ADDRESS = 2000  # characters of one parameter that are promised: an address has 64 kB at most
 _REFUSED = {"401": "no token, or one that is not valid", "403": "the token may not do this"}
 _MEDIA = {
     "/catalog.ndjson": "application/x-ndjson",
@@ -141,6 +142,9 @@ def _complete(operation: Json, path: str, method: str, permission: str | None) -
         answers["200"]["content"] = {_MEDIA[path]: {"schema": schema if "json" not in path else {}}}
     if method == "post":
         errors["409"] = "not in the state for this"
+    for item in operation.get("parameters", ()):
+        if item["schema"].get("maxLength", 0) > _ADDRESS:
+            item["schema"]["maxLength"] = _ADDRESS
     errors |= _ANY
     for status, words in errors.items():
         answers[status] = problem(words)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = 200  # datasets
 _SQL = "/api/v1/sql"
+_OF_COLUMNS = ("select", "order", "facet")
 
 
 def add(document: Json, app: Litestar) -> None:
@@ -27,8 +28,15 @@ def add(document: Json, app: Litestar) -> None:
         for item in methods.get("get", {}).get("parameters", ()):
             name = f"{item['in']} {item['name']}"
             example = known.get(f"{path} {name}", known.get(name))
-            if example is not None:
+            if example is not None and _fits(path, item):
                 item["example"] = example
+
+
+def _fits(path: str, item: Json) -> bool:
+    """Whether an example is meant here: `order` names columns in questions to rows only."""
+    if item["in"] == "query" and item["name"] in _OF_COLUMNS:
+        return path.endswith(("/rows", "/export")) or path.startswith("/rest/")
+    return "enum" not in str(item["schema"])
 
 
 def _found(reading: Reading) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from litestar.params import FromPath
 from datahub.errors import ServiceUnavailable
 from datahub.forms.names import FORMS
 from datahub.serve import statistics
-from datahub.serve.query.tree import LONGEST
 from datahub.serve.snippets import parameter
 from datahub.web.access import Permission
 from datahub.web.address import base_of
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE = "application/vnd.oai.openapi+json"
 FEW = 50
+_LONGEST = 2000  # characters that are promised; longer ones are taken, addresses are not
 _COMPARED = "eq|neq|gt|gte|lt|lte|isdistinct"
 _NUMBER, _DAY = r"-?\d{1,15}(\.\d{1,9})?", r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])"
 _TIME = r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d"
@@ -94,7 +94,7 @@ def document(table: Table, stats: dict[str, Json], base: str, resource: Json) ->
 def _parameter(column: Column, field: Json, stats: Json) -> Json:
     values = [item["value"] for item in stats.get("top", ())]
     known = values if 0 < len(values) == stats.get("distinct", 0) <= FEW else []
-    typed = {"type": "string", "pattern": _pattern(column), "maxLength": LONGEST}
+    typed = {"type": "string", "pattern": _pattern(column), "maxLength": _LONGEST}
     schema: Json = typed
     if known:  # the values there are; and beside them any other condition
         schema = {"anyOf": [{"type": "string", "enum": [_equal(v) for v in known]}, typed]}
@@ -149,10 +149,15 @@ def _general(table: Table, stats: dict[str, Json]) -> list[Json]:
         "count": "exact",
     }
     return [
-        {"name": name, "in": "query", "description": words, "schema": schema.to_schema()}
+        {"name": name, "in": "query", "description": words, "schema": _short(schema.to_schema())}
         | ({"example": examples[name]} if name in examples else {})
         for name, words, schema in (*QUESTION, *PAGE)
     ]
+
+
+def _short(schema: Json) -> Json:
+    longest = schema.get("maxLength", 0)
+    return schema | {"maxLength": _LONGEST} if longest > _LONGEST else schema
 
 
 def _responses() -> Json:
