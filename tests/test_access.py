@@ -76,7 +76,9 @@ PUBLIC = (200, 401, 401, 401, 200, 200, 200, 200)
 OWNERS = (401, 401, 401, 401, 403, 400, 403, 400)
 RECORD = (401, 401, 401, 401, 403, 422, 403, 422)
 OWN = (401, 401, 401, 401, 404, 200, 200, 200)
+KEYS = (401, 401, 401, 401, 403, 403, 403, 403)  # of people: a key's own affairs
 NO_WEBHOOK = (401, 401, 401, 401, 404, 404, 404, 404)
+MISSING = (404, 401, 401, 401, 404, 404, 404, 404)
 MATRIX = {
     # method, path, body: nobody, garbage, expired, revoked, foreign, steward, reviewer, operator
     ("GET", "/api/v1/datasets", None): PUBLIC,
@@ -92,6 +94,11 @@ MATRIX = {
     ("GET", "/api/v1/sql?q=select+1", None): PUBLIC,
     ("POST", "/api/v1/sql", '{"q": "select 1"}'): PUBLIC,
     ("POST", "/api/v1/sql/check", '{"q": "select 1"}'): PUBLIC,
+    ("POST", "/api/v1/sql/jobs", '{"q": "select 1"}'): (202, 401, 401, 401, 202, 202, 202, 202),
+    ("GET", "/api/v1/sql/jobs", None): PUBLIC,
+    ("GET", "/api/v1/sql/jobs/none", None): MISSING,
+    ("GET", "/api/v1/sql/jobs/none/result", None): MISSING,
+    ("DELETE", "/api/v1/sql/jobs/none", None): MISSING,
     ("GET", "/api/v1/sql/tables", None): PUBLIC,
     ("GET", "/api/v1/sql/functions", None): PUBLIC,
     ("GET", f"{RESOURCE}/stats", None): PUBLIC,
@@ -104,6 +111,11 @@ MATRIX = {
     ("GET", "/.well-known/datahub-keys.json", None): PUBLIC,
     ("GET", "/d/air_hourly/chain.json", None): PUBLIC,
     ("GET", "/d/air_hourly/latest/manifest.json.sig", None): PUBLIC,
+    ("POST", "/api/v1/keys", '{"label": "test"}'): (201, 401, 401, 401, 201, 201, 201, 201),
+    ("GET", "/api/v1/keys/self", None): KEYS,
+    ("DELETE", "/api/v1/keys/self", None): KEYS,
+    ("POST", "/api/v1/keys/self/rotate", None): KEYS,
+    ("GET", "/api/v1/keys/self/usage", None): KEYS,
     ("GET", "/openapi.json", None): PUBLIC,
     ("GET", "/health/live", None): PUBLIC,
     ("GET", "/health/ready", None): PUBLIC,

@@ -21,8 +21,11 @@ _MAX_DIGITS = 19
 FOREVER = "public, max-age=31536000, immutable"
 BRIEFLY = "public, max-age=60, must-revalidate"
 EXPOSED = (
-    "Accept-Ranges, Content-Disposition, Content-Length, Content-Location, Content-Range, ETag, "
-    "Link, Repr-Digest, X-Last-Seq, X-Request-Id, X-Rows, X-Total-Rows, X-Truncated, X-Versions"
+    "Accept-Ranges, Allow, Cache-Status, Content-Disposition, Content-Encoding, Content-Length, "
+    "Content-Location, Content-Range, Content-Profile, ETag, Link, Location, Preference-Applied, "
+    "RateLimit, RateLimit-Policy, Repr-Digest, Retry-After, Vary, WWW-Authenticate, X-Last-Seq, "
+    "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, X-RateLimit-Resource, "
+    "X-Request-Id, X-Rows, X-Total-Rows, X-Truncated, X-Versions"
 )
 
 

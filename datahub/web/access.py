@@ -1,4 +1,4 @@
-"""Who asks and what they may: permissions, the role table, and the guard on every route.
+"""Who asks and what they may: permissions, the role table, keys, and the guard on every route.
 
 A route without a declared permission keeps the application from starting.
 """
@@ -8,11 +8,15 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from datahub.errors import AccessError, TokenMissing
+from datahub.errors import AccessError, DatahubError, TokenMissing
+from datahub.errors_limits import KeyInvalid, KeyMissing
 from datahub.model import Person, Role
-from datahub.store import people
+from datahub.store import keys, people
+from datahub.store.keys import Key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from litestar import Litestar, Request
     from litestar.connection import ASGIConnection
     from litestar.handlers import BaseRouteHandler
@@ -26,6 +30,7 @@ class Permission(StrEnum):
     CATALOG_READ = "catalog:read"
     GLOSSARY_DECIDE = "glossary:decide"
     GLOSSARY_PROPOSE = "glossary:propose"
+    KEY_OWN = "key:own"
     PROPOSAL_DECIDE = "proposal:decide"
     PROPOSAL_READ = "proposal:read"
     RECORD_WRITE = "record:write"
@@ -41,6 +46,8 @@ class Permission(StrEnum):
 
 P = Permission
 PUBLIC = frozenset({P.CATALOG_READ, P.SERVICE_WATCH})
+KEY = PUBLIC | {P.KEY_OWN, P.WEBHOOK_WRITE}
+"""What an API key may: whoever wants one makes it."""
 ROLES: dict[Role, frozenset[Permission]] = {
     Role.STEWARD: PUBLIC
     | {P.GLOSSARY_PROPOSE, P.WEBHOOK_WRITE}
@@ -50,42 +57,94 @@ ROLES: dict[Role, frozenset[Permission]] = {
     | {P.PROPOSAL_DECIDE, P.PROPOSAL_READ}
     | {P.GLOSSARY_PROPOSE, P.GLOSSARY_DECIDE, P.WEBHOOK_WRITE}
     | {P.SUBMISSION_READ, P.SUBMISSION_DECIDE, P.RELEASE_WITHDRAW},
-    Role.OPERATOR: frozenset(Permission),
+    Role.OPERATOR: frozenset(Permission) - {P.KEY_OWN},
 }
 
 
 def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Let a request through when its person has the route's permission.
+    """Let a request through when its person or key has the route's permission.
 
     Raises:
         TokenMissing: the route is not public and no token came.
-        TokenInvalid: a token came that is not valid, on whatever route.
-        AccessError: the person's role lacks the permission.
+        TokenInvalid, KeyInvalid: one came that is not valid, on whatever route.
+        AccessError: the person's role, or a key, lacks the permission.
+        DatahubError: the request was refused before.
 
     """
+    refused = connection.scope.get("refused")
+    if isinstance(refused, DatahubError):
+        raise refused
     permission: Permission | None = handler.opt.get("permission")
     if permission is None:  # OPTIONS, which the framework adds; check_routes saw all others
         return
-    token = _token(connection)
-    if token is None:
+    secret = credential_of(connection.scope["headers"])
+    if secret is None:
         if permission not in PUBLIC:
-            raise TokenMissing
-        return
-    store: Store = connection.app.state.store
-    with store.catalog.read() as db:
-        person = people.by_token(db, token, store.clock())
-    connection.scope["user"] = person
-    if permission not in ROLES[person.role]:
+            raise KeyMissing if permission is P.KEY_OWN else TokenMissing
+    elif permission not in _permissions(connection, secret):
         raise AccessError(permission=permission.value)
 
 
-def _token(connection: ASGIConnection[Any, Any, Any, Any]) -> str | None:
-    """Token of the request: `Authorization: Bearer …`, or raw as CKAN clients send it."""
-    header = connection.headers.get("authorization")
-    if header is None:
+def _permissions(
+    connection: ASGIConnection[Any, Any, Any, Any], secret: str
+) -> frozenset[Permission]:
+    """What the holder of a token or key may; the holder goes into the scope."""
+    scope: Any = connection.scope
+    store: Store = connection.app.state.store
+    if secret.startswith(keys.PREFIX):
+        if "key" not in scope:  # else it was looked up where its limits are
+            with store.catalog.read() as db:
+                scope["key"] = keys.by_secret(db, secret, store.clock())
+        return KEY
+    with store.catalog.read() as db:
+        person = scope["user"] = people.by_token(db, secret, store.clock())
+    return ROLES[person.role]
+
+
+def credential_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """Token or key of a request: `Authorization: Bearer …`, or raw as CKAN clients send it.
+
+    A key may come as `X-API-Key`, too, which never holds a token.
+
+    Raises:
+        KeyInvalid: something else stands there.
+
+    """
+    found = dict(headers)
+    if b"authorization" in found:
+        header = found[b"authorization"].decode("latin-1")
+        scheme, space, rest = header.partition(" ")
+        return rest.strip() if space and scheme.lower() == "bearer" else header.strip()
+    if b"x-api-key" not in found:
         return None
-    scheme, space, rest = header.partition(" ")
-    return rest.strip() if space and scheme.lower() == "bearer" else header.strip()
+    key = found[b"x-api-key"].decode("latin-1").strip()
+    if not key.startswith(keys.PREFIX):
+        raise KeyInvalid
+    return key
+
+
+def key_of(request: Request[Any, Any, Any]) -> Key:
+    """Return the key that the guard let through.
+
+    Raises:
+        KeyMissing: the request has none.
+
+    """
+    key = request.scope.get("key")
+    if not isinstance(key, Key):
+        raise KeyMissing
+    return key
+
+
+def caller_of(request: Request[Any, Any, Any]) -> str:
+    """Who owns what a request makes: `key:ID`, or `person:NAME`.
+
+    Raises:
+        TokenMissing: nobody in particular.
+
+    """
+    key = request.scope.get("key")
+    return f"key:{key.id}" if isinstance(key, Key) else f"person:{person_of(request).name}"
 
 
 def person_of(request: Request[Any, Any, Any]) -> Person:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import sys
 import time
@@ -18,7 +19,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp
 
 from datahub import __version__, settings
-from datahub.errors import RequestError
+from datahub.errors_limits import HeaderTooLarge
 from datahub.guard.child import WithoutPandas
 from datahub.logs import configure
 from datahub.search.service import Search
@@ -26,7 +27,7 @@ from datahub.serve.engine import Engine
 from datahub.serve.files import EXPOSED
 from datahub.serve.reading import Reading
 from datahub.store import Store, aliases, open_store
-from datahub.web import access, files, health, metrics, outputs, problems
+from datahub.web import access, files, health, limits, metrics, outputs, problems
 from datahub.web.answers import Answers
 from datahub.web.api import (
     changes,
@@ -50,6 +51,7 @@ from datahub.web.api import (
     vocabularies,
     webhooks,
 )
+from datahub.web.compression import Compression
 from datahub.web.description import describe
 from datahub.web.portal.pages import routes as pages
 
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from litestar.types import Message, Receive, Scope, Send
 
 HEADER_BYTES = 64 << 10
+_REQUEST_ID = re.compile(rb"[0-9A-Za-z._-]{8,64}\Z")
 _READING = (
     *(rows, rest, statistics, snippets, resource_openapi, sql, jobs, queries),
     *(versions, changes, webhooks, keys, signatures),
@@ -89,10 +92,11 @@ def create_app(store: Store | None = None) -> Litestar:
             *pages,
         ],
         guards=[access.guard],
+        before_request=limits.before,
         exception_handlers={Exception: problems.handle},
         cors_config=CORSConfig(
             allow_origins=["*"],
-            allow_methods=["GET", "HEAD", "POST", "PUT", "OPTIONS"],
+            allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"],
             expose_headers=EXPOSED.split(", "),
         ),
         openapi_config=_openapi(),
@@ -133,7 +137,10 @@ def _openapi() -> OpenAPIConfig:
             opt={"permission": access.Permission.CATALOG_READ},
         ),
         components=Components(
-            security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}
+            security_schemes={
+                "token": SecurityScheme(type="http", scheme="bearer"),
+                "key": SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header"),
+            }
         ),
     )
 
@@ -143,23 +150,26 @@ def application() -> ASGIApp:
     # To bind a value DuckDB loads pandas and numpy where they are installed: 85 MB for nothing.
     sys.meta_path.insert(0, WithoutPandas())
     app = create_app()
-    return Outermost(Answers(HeadAsGet(app), app.state.reading))
+    # What an answer costs is counted outermost: kept answers cost, too. They are kept compressed.
+    answers = Answers(Compression(HeadAsGet(app)), app.state.reading)
+    limited = limits.Limits(answers, app.state.store)
+    app.state.limits = limited
+    app.on_startup.append(limited.usage.start)
+    app.on_shutdown.insert(0, limited.usage.stop)  # before the catalog is closed
+    return Outermost(limited, proxied=app.state.store.settings.proxied)
 
 
 class Outermost:
     """What every request gets: an id, HEAD where there is GET, and a line in the log."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, *, proxied: bool = False) -> None:
+        self.app, self._proxied = app, proxied
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
         if scope["type"] != ScopeType.HTTP:
             await self.app(scope, receive, send)
             return
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES:
-            await _refuse_headers(send)
-            return
-        request_id = secrets.token_hex(8)
+        request_id = _request_id(scope) if self._proxied else secrets.token_hex(8)
         scope["request_id"] = request_id  # type: ignore[typeddict-unknown-key]
         method, began, status = scope["method"], time.perf_counter(), 0
 
@@ -172,7 +182,11 @@ class Outermost:
             await send(message)
 
         try:
-            await self.app(scope, receive, sender)
+            if sum(len(name) + len(value) for name, value in scope["headers"]) > HEADER_BYTES:
+                # Without reading on (RFC 6585 §5).
+                await problems.answer(scope, sender, HeaderTooLarge(limit=HEADER_BYTES))
+            else:
+                await self.app(scope, receive, sender)
         finally:
             seconds = time.perf_counter() - began
             metrics.count(method, scope.get("path_template", ""), status, seconds)
@@ -186,14 +200,10 @@ class Outermost:
             )
 
 
-async def _refuse_headers(send: Send) -> None:
-    """Answer 431 (RFC 6585 §5) without reading on."""
-    headers = [(b"content-type", problems.MEDIA_TYPE.encode()), (b"connection", b"close")]
-    start: Any = {"type": "http.response.start", "status": 431, "headers": headers}
-    error = RequestError(reason_zh="请求头太大", reason_en="the header is too large")
-    content = msgspec.json.encode(problems.body(error, "", "") | {"status": 431})
-    await send(start)
-    await send({"type": "http.response.body", "body": content, "more_body": False})
+def _request_id(scope: Scope) -> str:
+    """Id that the proxy gave a request; a client's own word would pass for another's request."""
+    said = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+    return said.decode() if _REQUEST_ID.match(said) else secrets.token_hex(8)
 
 
 class HeadAsGet:

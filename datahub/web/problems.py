@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import (
@@ -24,6 +25,10 @@ from datahub.errors import (
     RequestError,
 )
 from datahub.errors_catalog import DatasetMoved
+from datahub.serve.files import EXPOSED
+
+if TYPE_CHECKING:
+    from litestar.types import Send
 
 _log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
@@ -76,14 +81,10 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     request_id = str(request.scope.get("request_id", ""))
     if ours.status >= 500 and not ours.retryable:  # noqa: PLR2004 - HTTP
         _log.error("request.failed", path=request.url.path, request_id=request_id, exc_info=error)
-    headers = {"vary": "Accept", "x-content-type-options": "nosniff"}
-    if ours.status == 401:  # noqa: PLR2004 - RFC 9110 §11.6.1
-        headers["www-authenticate"] = 'Bearer realm="datahub"'
+    headers = _headers(ours)
     if isinstance(error, MethodNotAllowedException) and error.headers:
         headers["allow"] = error.headers["allow"].replace("GET", "GET, HEAD")
-    if ours.retryable:
-        headers["retry-after"] = str(ours.facts.get("retry_after", 30))
-    if _wants_page(request):
+    if wants_page(request.scope):
         from datahub.web.portal.pages import problem_page
 
         return problem_page(ours, headers)
@@ -119,10 +120,36 @@ def _redirect(request: Request[Any, Any, Any], error: DatasetMoved) -> Response[
     )
 
 
-def _wants_page(request: Request[Any, Any, Any]) -> bool:
-    path = request.url.path
-    accepts = request.headers.get("accept", "")
-    return "text/html" in accepts and not path.startswith(("/api/", "/health", "/metrics"))
+def wants_page(scope: Any) -> bool:
+    """Tell whether a request is a browser's that asks for a page."""
+    accepts = any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
+    return accepts and not scope["path"].startswith(("/api/", "/health", "/metrics"))
+
+
+async def answer(scope: Any, send: Send, error: DatahubError) -> None:
+    """Answer a request with an error before any route has it."""
+    content = msgspec.json.encode(body(error, scope["path"], scope.get("request_id", "")))
+    headers = _headers(error)
+    headers |= {"content-type": MEDIA_TYPE, "content-length": str(len(content))}
+    if any(name == b"origin" for name, _ in scope["headers"]):
+        headers |= {"access-control-allow-origin": "*", "access-control-expose-headers": EXPOSED}
+    start: Any = {
+        "type": "http.response.start",
+        "status": error.status,
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    await send(start)
+    content = b"" if scope["method"] == "HEAD" else content
+    await send({"type": "http.response.body", "body": content, "more_body": False})
+
+
+def _headers(error: DatahubError) -> dict[str, str]:
+    headers = {"vary": "Accept", "x-content-type-options": "nosniff"}
+    if error.status == 401:  # noqa: PLR2004 - RFC 9110 §11.6.1
+        headers["www-authenticate"] = 'Bearer realm="datahub"'
+    if error.retryable:
+        headers["retry-after"] = str(error.facts.get("retry_after", 30))
+    return headers
 
 
 def as_ours(request: Request[Any, Any, Any], error: Exception) -> DatahubError:

@@ -7,16 +7,22 @@ takes nothing of its answer.
 from __future__ import annotations
 
 from functools import partial
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import is_ssl
 
+from datahub.errors import RequestError
+from datahub.web import problems
 from datahub.web.sendfile import EXTENSION, FileSender, Watch
 
 if TYPE_CHECKING:
     import asyncio
 
+_log = structlog.get_logger()
 HEAD_BYTES = 128 << 10
 """Request line and headers together; a legitimate one has a few kilobytes."""
 
@@ -59,8 +65,20 @@ class BoundedHttp(HttpToolsProtocol):
         """Refuse what is no request; never in the middle of an answer to an earlier one."""
         if self.pipeline or (self._answers() and self.cycle.response_started):
             self.transport.abort()
-        else:
-            super().send_400_response(msg)
+            return
+        error, request_id = (
+            RequestError(reason_zh="不是 HTTP/1.1 请求", reason_en=msg),
+            token_hex(8),
+        )
+        content = msgspec.json.encode(problems.body(error, "", request_id))
+        head = (
+            f"HTTP/1.1 400 Bad Request\r\ncontent-type: {problems.MEDIA_TYPE}\r\n"
+            f"content-length: {len(content)}\r\nx-request-id: {request_id}\r\n"
+            "connection: close\r\n\r\n"
+        )
+        _log.info("request.invalid", reason=msg, id=request_id)
+        self.transport.write(head.encode() + content)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         """Begin a head."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from anyio.to_thread import run_sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from litestar.types import Scope, Send
     from uvicorn.protocols.http.flow_control import FlowControl
@@ -108,8 +108,15 @@ class FileSender:
         self._watch = Watch(transport, patience, self._abandon)
         self._waiter: asyncio.Future[None] | None = None
 
-    async def send(self, cycle: RequestResponseCycle, handle: int, start: int, length: int) -> bool:
-        """Send a stretch, as much of it as the client stays for.
+    async def send(
+        self,
+        cycle: RequestResponseCycle,
+        handle: int,
+        start: int,
+        length: int,
+        told: Callable[[int], None] | None = None,
+    ) -> bool:
+        """Send a stretch, as much of it as the client stays for; `told` hears of each part.
 
         False, and nothing is sent, where the body has a form of its own: in chunks as of HTTP,
         or changed by somebody who has not let the response start yet.
@@ -126,7 +133,10 @@ class FileSender:
             # watched. It must not outlive the connection, which ends with the last of them.
             out = os.dup(self._transport.get_extra_info("socket").fileno())
             try:
-                await self._move_all(cycle, out, handle, start, length)
+                async for sent in self._move_all(out, handle, start, length):
+                    cycle.expected_content_length -= sent
+                    if told is not None:
+                        told(sent)
             except ConnectionError:
                 self._transport.abort()
             finally:
@@ -154,13 +164,11 @@ class FileSender:
             if not self._transport.is_closing():
                 self._transport.set_write_buffer_limits()
 
-    async def _move_all(
-        self, cycle: RequestResponseCycle, out: int, handle: int, start: int, length: int
-    ) -> None:
+    async def _move_all(self, out: int, handle: int, start: int, length: int) -> AsyncIterator[int]:
         while length and not self._transport.is_closing():
             sent = await self._move(out, handle, start, min(length, _AT_ONCE))
             start, length = start + sent, length - sent
-            cycle.expected_content_length -= sent
+            yield sent
 
     async def _move(self, out: int, handle: int, start: int, length: int) -> int:
         """Give the kernel some bytes; 0 when the client had no room for any, and has now."""

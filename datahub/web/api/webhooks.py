@@ -13,7 +13,7 @@ from datahub.errors import BodyInvalid
 from datahub.guard.deliveries import check
 from datahub.model import Struct
 from datahub.store import feed, records, webhooks
-from datahub.web.access import Permission, person_of
+from datahub.web.access import Permission, caller_of
 from datahub.web.api.datasets import check_names, store_of
 
 _OWN = {"permission": Permission.WEBHOOK_WRITE}
@@ -72,13 +72,13 @@ class DeliveryLog(Struct, frozen=True):
 
 
 def owner_of(request: Request[Any, Any, Any]) -> str:
-    """Who the webhooks of a request belong to: the holder of its token.
+    """Who the webhooks of a request belong to: the holder of its token or key.
 
     Raises:
         TokenMissing: nobody in particular.
 
     """
-    return f"person:{person_of(request).name}"
+    return caller_of(request)
 
 
 @post(
