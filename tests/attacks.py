@@ -480,7 +480,9 @@ def fits(attack: Attack, answered) -> bool:
 
 def send(url: str, attack: Attack, timeout: float = 60) -> httpx.Response:
     """Ask what an attack asks, with parameters as JSON."""
-    body = {"q": attack.sql, "params": attack.params or {}, "timeout_ms": 1500}
+    body = {"q": attack.sql, "params": attack.params or {}}
+    if attack.slow:
+        body["timeout_ms"] = 1500
     return httpx.post(f"{url}/api/v1/sql", json=body, timeout=timeout)
 
 
