@@ -962,6 +962,34 @@ def test_names_of_every_kind(small, params, expected):
     assert [row["列 名"] for row in answered.json()["data"]] == expected
 
 
+NUMBERED = {"fields": [{"name": n, "type": "integer"} for n in ("rowid", "file_row_number", "t")]}
+NUMBERED_ROWS = "rowid,file_row_number,t\n9,7,1\n8,6,2\n7,9,3\n"
+
+
+@pytest.mark.parametrize(
+    ("params", "expected"),
+    [
+        ({}, [1, 2, 3]),
+        ({"offset": "1"}, [2, 3]),
+        ({"rowid": "lt.9", "limit": "5"}, [2, 3]),
+        ({"order": "file_row_number"}, [2, 1, 3]),
+        ({"select": "t,rowid", "file_row_number": "gt.6", "order": "rowid"}, [3, 1]),
+    ],
+)
+def test_columns_called_like_row_numbers(small, params, expected):
+    """Columns with the names that DuckDB has for row numbers are columns like any other."""
+    client, _ = small
+    path = "/api/v1/datasets/numbered/resources/numbered/rows"
+    found, more = [], {}
+    while more is not None:
+        page = client.get(path, params={"limit": "1"} | params | more).json()
+        found += [row["t"] for row in page["data"]]
+        following = page["page"]["next"]
+        params = {name: value for name, value in params.items() if name != "offset"}
+        more = {"cursor": following} if following else None
+    assert found == expected
+
+
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """A service in this process with one dataset of twelve rows, and its stores."""
@@ -970,9 +998,11 @@ def small(tmp_path_factory):
         folder = tmp_path_factory.mktemp("small")
         store = own_store(folder)
         write_dataset(folder / "catalog", package("odd"), ODD)
+        write_dataset(folder / "catalog", package("numbered"), NUMBERED)
         register(store, folder / "catalog")
         publish(store, table(12))
         publish(store, ODD_ROWS.encode(), dataset="odd")
+        publish(store, NUMBERED_ROWS.encode(), dataset="numbered")
         with TestClient(create_app(store)) as client:
             yield client, store
 
