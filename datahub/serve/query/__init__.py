@@ -9,6 +9,7 @@
     outputs     select and order of the tree -> SQL
     words       q=, as SQL
     places      geo.bbox= and geo.within=, as SQL
+    keyset      rows behind a row in an order, as SQL
     plan        a whole question on the columns of a table
 
 No text of a client ever becomes SQL: names come from the stored schema, values are bound.
