@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from datahub.search.pinyin import syllables
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -148,14 +150,6 @@ def characters(text: str) -> list[str]:
     for run, han in runs(fold(text)):
         found += [*run, GAP, GAP] if han else [GAP, GAP]
     return found
-
-
-@lru_cache(maxsize=131_072)
-def syllables(word: str) -> tuple[str, ...]:
-    """Pinyin of a word of Han characters, without tones."""
-    from pypinyin import lazy_pinyin
-
-    return tuple(part.replace("ü", "v") for part in lazy_pinyin(word, errors="ignore"))
 
 
 def sounds(text: str) -> list[str]:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from datahub.model import Struct
-from datahub.search import analysis
+from datahub.search import analysis, pinyin
 from datahub.search.schema import squeezed, typed_forms
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Lexicon:
         for word in list(self._meanings):
             if not analysis.HAN.fullmatch(word):
                 continue
-            spoken = [s for part in analysis.cut(word) for s in analysis.syllables(part)]
+            spoken = [s for part in analysis.cut(word) for s in pinyin.syllables(part)]
             initials = "".join(s[0] for s in spoken)
             found.setdefault("".join(spoken), []).append(word)
             if len(initials) >= _INITIALS:

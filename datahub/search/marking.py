@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from datahub.model import Dataset, Struct
-from datahub.search import analysis
+from datahub.search import analysis, pinyin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,7 @@ def _heard_at(folded: str, sound: tuple[str, ...]) -> list[int]:
     found: list[int] = []
     for match in analysis.HAN.finditer(folded):
         run = match[0]
-        spoken = [s for word in analysis.cut(run) for s in analysis.syllables(word)]
+        spoken = [s for word in analysis.cut(run) for s in pinyin.syllables(word)]
         if len(spoken) != len(run):
             continue
         last = len(spoken) - len(sound)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from datahub.search import analysis
+from datahub.search import analysis, pinyin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -305,7 +305,7 @@ class Planner:
     def _typo(self, window: str, sounds: list[tuple[str, ...]]) -> Any | None:
         """A run of characters as what it sounds like, or one character apart from."""
         clauses = self._clauses
-        spoken = tuple(s for word in analysis.cut(window) for s in analysis.syllables(word))
+        spoken = tuple(s for word in analysis.cut(window) for s in pinyin.syllables(word))
         queries = []
         if len(spoken) == len(window) and clauses.heard(spoken):
             queries.append(clauses.weighted(clauses.sounding(spoken), _HOMOPHONE))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from datahub.model import Json, Openness, Struct
 from datahub.record import vocabularies
-from datahub.search import analysis
+from datahub.search import analysis, pinyin
 
 if TYPE_CHECKING:
     from datahub.store.sources import Source
@@ -304,6 +304,6 @@ def typed_forms(shown: str) -> frozenset[str]:
     forms = {squeezed(shown)[:40]}
     runs = [run for run, han in analysis.runs(analysis.fold(shown)) if han]
     if runs and len(runs[0]) > 1:
-        spoken = [s for word in analysis.cut(runs[0]) for s in analysis.syllables(word)]
+        spoken = [s for word in analysis.cut(runs[0]) for s in pinyin.syllables(word)]
         forms |= {"".join(spoken)[:40], "".join(s[0] for s in spoken)[:40]}
     return frozenset(form for form in forms if form)

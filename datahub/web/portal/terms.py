@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from datahub.errors_glossary import TermUnknown
 from datahub.record.glossary import STATES, expired, fold, words
-from datahub.search import analysis
+from datahub.search import pinyin
 from datahub.store import Store, editions, glossary, related, totals
 from datahub.web.portal import cards
 
@@ -56,7 +56,7 @@ def list_view(store: Store, q: str, owner: str, number: int) -> dict[str, Any]:
 
 def _spelt(item: Term) -> tuple[tuple[str, ...], str]:
     """Order of a dictionary: by pinyin."""
-    return analysis.syllables(item.term) or (fold(item.term),), item.id
+    return pinyin.syllables(item.term) or (fold(item.term),), item.id
 
 
 def _matching(entries: list[Term], wanted: str) -> list[Term]:
