@@ -19,6 +19,7 @@ from datahub.model import Struct
 from datahub.store import Store, changes, feed
 from datahub.web.access import Permission
 from datahub.web.api.datasets import check_names, store_of
+from datahub.web.limits import resting
 from datahub.web.negotiation import best
 
 _NDJSON, _JSON = "application/x-ndjson", "application/json"
@@ -125,8 +126,9 @@ async def _wait(request: Request[Any, Any, Any], store: Store, asked: Asked, wai
             if page.lines or time.monotonic() >= until:
                 return page
             # Other processes commit, too: there is no event to wait for.
-            while store.catalog.stamp() == seen and time.monotonic() < until:  # noqa: ASYNC110
-                await anyio.sleep(_LOOK)
+            with resting(request):
+                while store.catalog.stamp() == seen and time.monotonic() < until:  # noqa: ASYNC110
+                    await anyio.sleep(_LOOK)
     finally:
         state.waiting -= 1
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datahub.serve.reading import Reading
 
 _PUBLIC = {"permission": Permission.CATALOG_READ}
+_HEAVY = _PUBLIC | {"heavy": True}  # see web.limits
 _SHORT = 1000  # bytes of a query
 _BASE = "/api/v1/datasets/{dataset:str}/resources/{resource:str}"
 
@@ -212,7 +213,7 @@ async def get_rows_in_form(
 
 @get(
     f"{_BASE}/export",
-    opt=_PUBLIC,
+    opt=_HEAVY,
     summary="All rows that a question finds, as a stream",
     tags=["rows"],
     operation_class=ExportOperation,
@@ -239,7 +240,7 @@ async def get_export(
 
 @get(
     [f"{_BASE}/export{form.suffix}" for form in FORMS.values()],
-    opt=_PUBLIC,
+    opt=_HEAVY,
     include_in_schema=False,
 )
 async def get_export_in_form(

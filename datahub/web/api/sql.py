@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from datahub.serve.sql.pins import Resolve
 
 _PUBLIC = {"permission": Permission.CATALOG_READ}
+_HEAVY = _PUBLIC | {"heavy": True}  # see web.limits
 _CACHE = "public, max-age=60, must-revalidate"
 _SMALL = 256 << 10  # bytes of an answer that is sent at once
 Sql = Annotated[str, QueryParameter(max_length=20_000, description="one SELECT; $name for p.name")]
@@ -82,7 +83,7 @@ _ANSWERED = {200: ResponseSpec(SqlAnswer, description="the rows", generate_examp
 
 @get(
     "/api/v1/sql",
-    opt=_PUBLIC,
+    opt=_HEAVY,
     summary="Ask in SQL",
     tags=["sql"],
     responses=_ANSWERED,
@@ -113,7 +114,7 @@ async def ask_sql(
     return await answered(request, of_query(request, _reading(request).store.settings))
 
 
-@get([f"/api/v1/sql{form.suffix}" for form in FORMS.values()], opt=_PUBLIC, include_in_schema=False)
+@get([f"/api/v1/sql{form.suffix}" for form in FORMS.values()], opt=_HEAVY, include_in_schema=False)
 async def ask_sql_in_form(request: Request[Any, Any, Any]) -> Response[Any]:
     """Answer as `ask_sql`, in the form of the ending."""
     suffix = "." + request.url.path.rpartition(".")[2]
@@ -123,7 +124,7 @@ async def ask_sql_in_form(request: Request[Any, Any, Any]) -> Response[Any]:
 
 @post(
     "/api/v1/sql",
-    opt=_PUBLIC,
+    opt=_HEAVY,
     status_code=200,
     summary="Ask in SQL, with typed parameters",
     tags=["sql"],
@@ -137,7 +138,7 @@ async def post_sql(request: Request[Any, Any, Any], data: JSONBody[SqlBody]) -> 
 
 @post(
     "/api/v1/sql/check",
-    opt=_PUBLIC,
+    opt=_HEAVY,
     status_code=200,
     summary="Check a statement without running it",
     tags=["sql"],

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from datahub.store import Store
 
 _PUBLIC = {"permission": Permission.CATALOG_READ}
+_HEAVY = _PUBLIC | {"heavy": True}  # see web.limits
 _FORMS = {FORMS[name].media_type.split(";")[0]: name for name in ("json", "ndjson", "csv")}
 _NAMES = ("from", "to", "what", "limit", "cursor", "format")
 _MOST = 10_000
@@ -102,7 +103,7 @@ def list_versions(
 
 @get(
     "/api/v1/datasets/{dataset:str}/resources/{resource:str}/diff",
-    opt=_PUBLIC,
+    opt=_HEAVY,
     sync_to_thread=True,
     summary="Difference of two versions",
     tags=["versions"],
@@ -138,7 +139,7 @@ def read_difference(
 
 @get(
     "/api/v1/datasets/{dataset:str}/versions/{span:str}/diff",
-    opt=_PUBLIC,
+    opt=_HEAVY,
     sync_to_thread=True,
     summary="Difference of two versions, 3..5",
     tags=["versions"],
