@@ -18,6 +18,28 @@ from datahub.web.api.report import REPORT
 if TYPE_CHECKING:
     from litestar import Litestar
 
+TAGS = {
+    "files": "文件",
+    "datasets": "目录与数据",
+    "submissions": "报送与审核",
+    "service": "服务状态",
+    "search": "检索",
+    "catalog": "整个目录与订阅",
+    "rows": "数据行",
+    "statistics": "统计与概况",
+    "snippets": "代码片段",
+    "versions": "版本与差异",
+    "changes": "变化与推送",
+    "sql": "用 SQL 查询",
+    "keys": "密钥与用量",
+    "records": "目录记录的登记与修改",
+    "proposals": "须复核的修改",
+    "life cycle": "数据集的状态与全流程",
+    "publishers": "机构、行政区划与统计",
+    "glossary": "政务词条",
+    "vocabularies": "代码表",
+}
+"""Of operations, in the order in which they are told."""
 _BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 _UPLOAD = {
     "required": True,
@@ -94,6 +116,7 @@ def describe(app: Litestar) -> Json:
         for method, operation in methods.items():
             _complete(operation, path, method, needed.get(f"{method} {path}"))
     _simplify(schema)
+    schema["tags"] = [{"name": tag, "description": f"{zh} {tag}"} for tag, zh in TAGS.items()]
     examples.add(schema, app)
     return schema
 

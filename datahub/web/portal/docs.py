@@ -9,27 +9,17 @@ from litestar import Litestar
 
 from datahub.errors import DatahubError, codes
 from datahub.model import Json, Struct
-from datahub.web.description import describe, permissions
+from datahub.web.description import TAGS, describe, permissions
 
-_TAGS = {
-    "files": "文件",
-    "datasets": "目录与数据",
-    "submissions": "报送与审核",
-    "service": "服务状态",
-    "search": "检索",
-    "catalog": "整个目录与订阅",
-    "versions": "版本与差异",
-    "changes": "变化与推送",
-    "sql": "用 SQL 查询",
-    "keys": "密钥与用量",
-    "records": "目录记录的登记与修改",
-    "proposals": "须复核的修改",
-    "life cycle": "数据集的状态与全流程",
-    "publishers": "机构、行政区划与统计",
-    "glossary": "政务词条",
-    "vocabularies": "代码表",
-}
 _TITLES = {
+    "get /api/v1/datasets/{dataset}/resources/{resource}/stats": "各列的统计",
+    "get /api/v1/datasets/{dataset}/resources/{resource}/values/{column}": "一列有哪些值",
+    "get /api/v1/datasets/{dataset}/resources/{resource}/profile": "资源概况（预览用）",
+    "get /api/v1/datasets/{dataset}/resources/{resource}/snippets": "读取资源的代码",
+    "get /api/v1/datasets/{dataset}/resources/{resource}/openapi.json": "资源的 OpenAPI 描述",
+    "get /.well-known/datahub-keys.json": "签名公钥",
+    "get /d/{dataset}/chain.json": "各版本清单的链",
+    "get /d/{dataset}/{version}/manifest.json.sig": "清单的签名",
     "get /d/{dataset}/{version}/{file}": "下载一个文件",
     "get /d/{dataset}/{version}": "一个版本的全部文件",
     "get /api/v1/datasets": "数据集列表",
@@ -213,7 +203,7 @@ def view(app: Litestar) -> dict[str, Any]:
     return {
         "title": schema["info"]["title"],
         "version": schema["info"]["version"],
-        "groups": [(tag, _TAGS.get(tag, tag), found) for tag, found in groups.items()],
+        "groups": [(tag, TAGS.get(tag, tag), found) for tag, found in groups.items()],
         "errors": _errors(),
     }
 
