@@ -19,6 +19,9 @@ WITHOUT_EXAMPLE = {
     "/api/v1/sql": "questions have tests of their own",
 }
 
+MADE_FIRST = ("job", "query")
+"""Things that are nowhere before somebody makes one."""
+
 
 @pytest.fixture(scope="module")
 def described(server):
@@ -64,6 +67,8 @@ def test_examples_run(server, described):
         if operation is None or operation.get("security") or path in WITHOUT_EXAMPLE:
             continue
         parameters = operation.get("parameters", [])
+        if any(f"{{{name}}}" in path for name in MADE_FIRST):
+            continue
         address = path
         for item in parameters:
             if item["in"] == "path":
