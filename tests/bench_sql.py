@@ -21,7 +21,7 @@ import duckdb
 import httpx
 from hub import CATALOG, Hub, sample_files
 
-TURNS, CLIENTS = 100, 16
+TURNS, CLIENTS = 100, 3
 QUESTIONS = {
     "a number": "select {n} as n",
     "a group by of 400 rows": "select stage, count(*) + {n} as n from schools.schools group by all",

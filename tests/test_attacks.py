@@ -63,7 +63,7 @@ def test_every_attack_is_withstood(server):
     random.shuffle(tried)
     before, began = digests(server.data / "public"), pace(server)
     held = memory(server.pid("web"))
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(2) as pool:
         wrong = [
             found for found in pool.map(lambda a: attacks.judged(server.url, a), tried) if found
         ]

@@ -461,19 +461,22 @@ def test_rows_that_came_in_time_are_given(server):
 
 def test_large_answers_come_whole(server):
     """An answer of megabytes, which goes through a file, is complete and has its length."""
-    answered = server.get("/api/v1/sql", params={"q": "select * from air_hourly", "limit": 10_000})
+    answered = server.get(
+        "/api/v1/sql", params={"q": "select * from air_hourly"},
+        headers={"Accept-Encoding": "identity"},
+    )  # fmt: skip
     assert int(answered.headers["content-length"]) == len(answered.content) > 1 << 20
     assert len(answered.json()["data"]) == 10_000
 
 
 def test_many_at_a_time(server):
-    """Sixteen clients at a time are all answered rightly, though four children work."""
+    """As many clients at a time as one address may have are all answered rightly."""
 
     def one(n):
         return asked(server, f"select count(*) + {n} as n from schools")["data"][0]["n"]
 
-    with ThreadPoolExecutor(16) as pool:
-        assert list(pool.map(one, range(48))) == [400 + n for n in range(48)]
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(one, range(24))) == [400 + n for n in range(24)]
 
 
 # Conditional requests ----------------------------------------------------------------------

@@ -48,8 +48,6 @@ _PARTS = frozenset(
         *("ASCENDING", "DESCENDING", "ORDER_DEFAULT"),
     }
 )
-_DATA = frozenset({"value", "cast_type", "column_names", "using_columns"})
-"""Parts that hold values and types, no code."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +102,7 @@ class _Walk:
         kind = node.get("type")
         if kind not in _QUERIES:
             self._no(node, "不支持这种查询", "this kind of query is not offered")
+        self.verdict.changing |= bool(node.get("sample"))
         scope = self._with(node, scope, depth, lambdas)
         for name, value in node.items():
             if name in ("left", "right", "query"):
@@ -135,6 +134,7 @@ class _Walk:
         kind = node.get("type")
         if kind not in _SOURCES:
             self._no_source(node, str(kind))
+        self.verdict.changing |= bool(node.get("sample"))
         if kind == "BASE_TABLE":
             self._table(node, scope)
             return
@@ -208,9 +208,8 @@ class _Walk:
             kind = value.get("type")
             if (isinstance(kind, str) and kind not in _PARTS) or "node" in value:
                 self._no(value, "不支持这种写法", "this is not offered")
-            for name, item in value.items():
-                if name not in _DATA:
-                    self.rest(item, scope, depth, lambdas)
+            for item in value.values():
+                self.rest(item, scope, depth, lambdas)
 
     def expression(self, node: Json, scope: frozenset[str], depth: int, lambdas: int) -> None:
         self._deep(depth, node)
@@ -224,14 +223,26 @@ class _Walk:
             self._no(node, "lambda 嵌套太深", f"at most {LAMBDA_DEPTH} lambdas within one another")
         if kind == "COLUMN_REF":
             self._column(node)
+        if kind in ("COLUMN_REF", "CONSTANT"):
             return
         if kind == "PARAMETER":
             self.verdict.parameters.add(str(node["identifier"]))
         if kind == "SUBQUERY":
             self.query(node["subquery"]["node"], scope, depth + 1, lambdas)
+        self._parts(node, scope, depth, lambdas)
+
+    def _parts(self, node: Json, scope: frozenset[str], depth: int, lambdas: int) -> None:
         for name, value in node.items():
-            if isinstance(value, (dict, list)) and name not in _DATA and name != "subquery":
+            if name == "cast_type":
+                self._type(value)
+            elif isinstance(value, (dict, list)) and name != "subquery":
                 self.rest(value, scope, depth, lambdas)
+
+    def _type(self, node: Json) -> None:
+        """Allow types whose parameters are constants, and no others by another schema's name."""
+        for part in _nodes(node):
+            if "class" in part or part.get("catalog") or part.get("schema"):
+                self._no(node, "不支持这种类型", "this type is not offered")
 
     def _function(self, node: Json) -> None:
         name = node["function_name"].lower()
