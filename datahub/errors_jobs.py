@@ -31,6 +31,14 @@ class JobUnfinished(StateError):
     en = "Job {job} is not done yet ({state}); ask for its result in {retry_after} seconds."
 
 
+class JobFailed(StateError):
+    """A job has no result and will have none."""
+
+    code = "job-failed"
+    zh = "作业 {job} 没有成功：{reason_zh}"
+    en = "Job {job} failed: {reason_en}"
+
+
 class JobLimit(RequestError):
     """One asker has as many jobs, or results, as anybody may have."""
 

@@ -114,7 +114,8 @@ def create(
 
 def _job(row: Any) -> Job:
     coded = {name: msgspec.json.decode(getattr(row, name) or "null") for name in _CODED}
-    return msgspec.convert(row._asdict() | coded, Job)
+    coded["versions"] = msgspec.convert(coded["versions"], list[Pin])
+    return Job(**row._asdict() | coded)
 
 
 def kept(db: Db, owner: str | None = None) -> int:

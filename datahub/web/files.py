@@ -7,7 +7,9 @@ release has documents made on request: lists with absolute addresses, and all fi
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from hashlib import sha256
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from anyio import CapacityLimiter
@@ -125,16 +127,7 @@ async def files(
         raise ParameterUnknown(name="bom", allowed="")
     if file == BUNDLE and not asked.head:
         await _reckon(asked)
-    found = await run_sync(_find, asked)
-
-    async def respond(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
-        try:
-            await _respond(scope, send, found)
-        finally:
-            if found.folder is not None:
-                found.folder.close()
-
-    return respond
+    return sending(await run_sync(_find, asked))
 
 
 @get(
@@ -203,14 +196,33 @@ def _find(asked: Asked) -> Found:
 def _open(asked: Asked) -> Found:
     release = _release(asked.reading, asked.dataset, asked.version)
     content, pieces = _content(asked, release)
-    decided = answer(content, asked.headers)
-    if asked.head or not decided.length:
+    folder = asked.reading.store.objects.public(release.dataset, release.version)
+    return found_in(folder, content, pieces, asked.headers, head=asked.head)
+
+
+def found_in(
+    path: Path,
+    content: Content,
+    pieces: tuple[Piece, ...],
+    headers: Mapping[str, str],
+    *,
+    head: bool,
+) -> Found:
+    """Decide what of a content in a folder is sent, and open it.
+
+    Raises:
+        FileNotFoundError: the folder or the file is gone.
+        FileShorter: the file has fewer bytes than it should.
+
+    """
+    decided = answer(content, headers)
+    if head or not decided.length:
         return Found(decided, (), None)
     wanted = tuple(cut(pieces, decided.start, decided.length))
     first = next((piece for piece in wanted if isinstance(piece, Stretch)), None)
     if first is None:
         return Found(decided, wanted, None)
-    folder = Folder(asked.reading.store.objects.public(release.dataset, release.version))
+    folder = Folder(path)
     try:
         folder.handle(first.file)
         if decided.length > _SMALL:
@@ -308,6 +320,19 @@ def _links(release: Release, name: str) -> str:
 
 
 # The answer -------------------------------------------------------------------------------
+
+
+def sending(found: Found) -> ASGIApp:
+    """Make the application that sends what was found, and lets its files go."""
+
+    async def respond(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - ASGI
+        try:
+            await _respond(scope, send, found)
+        finally:
+            if found.folder is not None:
+                found.folder.close()
+
+    return respond
 
 
 async def _respond(scope: Scope, send: Send, found: Found) -> None:
