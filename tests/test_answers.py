@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from datahub.errors import ReleaseWithdrawn
@@ -207,3 +210,61 @@ def test_memory_is_bounded_and_the_latest_used_stay():
     assert service.asked == 1001
     assert sum(len(kept.body) for kept in service.answers._kept.values()) <= 100_000
     assert len(service.answers._kept) < 13
+
+
+# Over HTTP ------------------------------------------------------------------------------------
+
+ROWS = "/api/v1/datasets/schools/resources/schools/rows"
+
+
+def counted(server) -> float:
+    """How many answers with rows the metrics have counted."""
+    line = r'datahub_requests_total\{[^}]*path="/api/v1/datasets/\{dataset\}/resources/\{resource\}/rows",status_code="200"\} (\S+)'
+    return sum(float(n) for n in re.findall(line, server.get("/metrics").text))
+
+
+def kept_headers(answer: httpx.Response) -> dict[str, str]:
+    """Headers that are the same whenever an answer is given: not those of the request's limits."""
+    own = {"x-request-id", "date", "cache-status"}
+    return {k: v for k, v in answer.headers.items() if k not in own and "ratelimit" not in k}
+
+
+def test_a_kept_answer_is_the_same_and_is_counted(server):
+    """The second answer has the first one's bytes, an id of its own, and counts in the metrics."""
+    query = {"limit": "7", "order": "school_id.desc"}
+    before = counted(server)
+    first, second = (server.get(ROWS, params=query) for _ in range(2))
+    assert first.headers["cache-status"] == "datahub; fwd=miss"
+    assert second.headers["cache-status"] == "datahub; hit"
+    assert first.content == second.content
+    assert kept_headers(first) == kept_headers(second)
+    assert first.headers["x-request-id"] != second.headers["x-request-id"]
+    assert counted(server) - before == 2
+    again = server.get(ROWS, params=query, headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    other = server.get(ROWS, params=query, headers={"accept": "text/csv"})
+    assert other.headers["content-type"].startswith("text/csv")
+    head = httpx.head(server.url + ROWS, params=query)
+    assert (head.content, head.headers["content-length"]) == (b"", first.headers["content-length"])
+
+
+def test_pages_say_the_same_before_and_after_they_are_prepared(server):
+    """What Parquet answers first, lines, orders and the native file answer in the same bytes."""
+    asked = [
+        {"limit": "20", "offset": "11"},
+        {"limit": "20", "order": "name.desc", "offset": "3"},
+        {"limit": "9", "students": "gte.500"},
+        {"select": "stage,count()", "order": "stage"},
+    ]
+
+    def bodies() -> list[bytes]:  # a token passes by what is kept
+        token = server.token("operator")
+        return [server.get(ROWS, params=query, token=token).content for query in asked]
+
+    first = bodies()
+    folder = server.data / "cache"
+    until = time.monotonic() + 30
+    while not list(folder.glob("*/order-*-desc")) or not list(folder.glob("*/rows.duckdb")):
+        assert time.monotonic() < until, list(folder.rglob("*"))
+        time.sleep(0.1)
+    assert bodies() == first
