@@ -160,14 +160,19 @@ class _Text:
         return found
 
     def picked(self, rows: Sequence[int]) -> list[bytes] | None:
-        found, size = [], 0
-        for row in rows:
-            begin, end = self._ends(row, 1)
-            size += end - begin
-            if size > MOST_BYTES:
-                return None
-            found.append(self._read(begin, end).rstrip(b"\n"))
-        return found
+        spans = [self._ends(row, 1) for row in rows]
+        if sum(end - begin for begin, end in spans) > MOST_BYTES:
+            return None
+        for begin, end in spans:  # what is not in memory is fetched at once, not one by one
+            self._need(begin, end)
+        return [self._read(begin, end).rstrip(b"\n") for begin, end in spans]
+
+    def _need(self, begin: int, end: int) -> None:
+        offset = 0
+        for file, size in self._parts:
+            if offset <= begin < offset + size:
+                os.posix_fadvise(file, begin - offset, end - begin, os.POSIX_FADV_WILLNEED)
+            offset += size
 
     def _ends(self, start: int, count: int) -> tuple[int, ...]:
         data = os.pread(self._index, 8 * (count + 1), 8 * start)
