@@ -105,7 +105,7 @@ class Ours(Peer):
 
 def measure(
     folder: Path, rows: int, say: Callable[[str], None], *, source: Path | None = None,
-    only: list[str] | None = None,
+    only: list[str] | None = None, rounds: int = ROUNDS,
 ) -> dict:  # fmt: skip
     """Publish a table, start the peers with it, ask everybody; figures by question and name."""
     ours = publish(folder, rows, say, source)
@@ -126,7 +126,7 @@ def measure(
                 failed[peer.name] = str(error)[:300]
                 say(f"{peer.name} does not run: {failed[peer.name]}")
         present = [peer for peer in running if peer.name not in failed]
-        found = ask_all(present, say)
+        found = ask_all(present, say, rounds)
     finally:
         for peer in running:
             peer.stop()
@@ -170,7 +170,7 @@ def table_of(hub: Hub, source: Path, rows: int) -> dict:
     }  # fmt: skip
 
 
-def ask_all(peers: list[Peer], say: Callable[[str], None]) -> dict:
+def ask_all(peers: list[Peer], say: Callable[[str], None], rounds: int) -> dict:
     """Ask every question of every peer in turn; times in seconds."""
     askers = {peer.name: peer.asker() for peer in peers}
     figures: dict[str, dict] = {}
@@ -178,17 +178,17 @@ def ask_all(peers: list[Peer], say: Callable[[str], None]) -> dict:
     for question, title in QUESTIONS.items():
         say(f"asking: {title}")
         differ += agree(question, peers, askers)
-        figures[question] = in_turn(question, peers, askers)
+        figures[question] = in_turn(question, peers, askers, rounds)
         for peer in peers:
             figures[question][peer.name]["at_once"] = at_once(peer.asker, question)
     memory = {peer.name: peer.memory() for peer in peers}
     return {"questions": figures, "memory": memory, "differ": differ}
 
 
-def in_turn(question: str, peers: list[Peer], askers: dict) -> dict[str, dict]:
+def in_turn(question: str, peers: list[Peer], askers: dict, rounds: int) -> dict[str, dict]:
     """Ask a question of everybody, round by round in another form; median and 95th of 100."""
     times: dict[str, list[float]] = {peer.name: [] for peer in peers} | {"ours again": []}
-    for number in range(ROUNDS + 5):
+    for number in range(rounds + 5):
         for name, form in [*((peer.name, number + 1) for peer in peers), ("ours again", 0)]:
             ask = askers[name.split()[0]]
             began = time.perf_counter()
@@ -196,7 +196,7 @@ def in_turn(question: str, peers: list[Peer], askers: dict) -> dict[str, dict]:
             times[name].append(time.perf_counter() - began)
     counted = {name: sorted(found[5:]) for name, found in times.items()}
     return {
-        name: {"p50": statistics.median(found), "p95": found[ROUNDS * 95 // 100]}
+        name: {"p50": statistics.median(found), "p95": found[rounds * 95 // 100]}
         for name, found in counted.items()
     }
 
@@ -259,13 +259,17 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--only", default="", help="peers by name, separated by commas")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--csv", type=Path, help="a table made before by `bench.generate`")
     parser.add_argument("--folder", type=Path, help="where to work and to keep what was made")
     options = parser.parse_args()
     only = [name for name in options.only.split(",") if name]
     with tempfile.TemporaryDirectory(prefix="datahub-rows-") as temporary:
         folder = options.folder or Path(temporary)
-        found = measure(folder, options.rows, bench.say, source=options.csv, only=only)
+        found = measure(
+            folder, options.rows, bench.say,
+            source=options.csv, only=only, rounds=options.rounds,
+        )  # fmt: skip
     print(json.dumps(found), file=sys.stderr)
     print(table(found))
 
