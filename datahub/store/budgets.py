@@ -1,8 +1,8 @@
 """What each caller has spent of late, in one file that all web processes map.
 
 A budget is a leaky bucket: what is spent raises a level, which sinks by a whole quota within a
-window. A caller is admitted while no level has reached its quota; what a request cost is known
-afterwards, so a level may pass the quota, by one more at most: nobody is locked out for long.
+window. A caller is admitted while no level has reached its quota; time and bytes are known
+afterwards, so a level may pass the quota, up to twice of it: nobody is locked out for long.
 The file also holds leases of heavy requests, with the process that works on each; those of a
 process that was killed are free again.
 
@@ -42,6 +42,10 @@ class Levels(NamedTuple):
     keys: float = 0.0  # that were made
 
 
+_AHEAD = Levels(requests=1, guesses=1, keys=1)
+"""What is known to be spent before it is; time and bytes are known afterwards."""
+
+
 def name_of(kind: str, text: str) -> bytes:
     """Name of a caller in the file: 16 bytes that do not tell who it is."""
     return blake2b(f"{kind}:{text}".encode(), digest_size=16).digest()
@@ -75,8 +79,8 @@ class Budgets:
         """Count a request, unless a level of `caller` has reached its quota; tell which it was."""
         with self._lock:
             place, levels = self._find(caller, quota)
-            for level, most in zip(levels, quota, strict=True):
-                if level >= most > 0:
+            for level, most, ahead in zip(levels, quota, _AHEAD, strict=True):
+                if most and level > most - ahead:
                     return levels, False
             work, sent, requests, guesses, keys = levels
             levels = Levels(work, sent, requests + 1 if quota.requests else 0.0, guesses, keys)
@@ -93,14 +97,15 @@ class Budgets:
             self._write(place, caller, levels)
             return levels
 
-    def seconds(self, levels: Levels, quota: Levels) -> int:
-        """Whole seconds until a caller is admitted again, who spends nothing meanwhile."""
+    def wait(self, levels: Levels, quota: Levels) -> tuple[int, str]:
+        """Whole seconds until a caller is admitted, who spends nothing meanwhile; for what."""
         waits = [
-            (level - most) * self.window / most
-            for level, most in zip(levels, quota, strict=True)
-            if most and level >= most
+            ((level - most + ahead) * self.window / most, name)
+            for name, level, most, ahead in zip(Levels._fields, levels, quota, _AHEAD, strict=True)
+            if most
         ]
-        return int(max(waits)) + 1 if waits else 0
+        seconds, name = max(waits, default=(-1.0, ""))
+        return max(0, int(seconds) + 1), name
 
     # Leases -----------------------------------------------------------------------------------
 
@@ -132,7 +137,7 @@ class Budgets:
         """Free the leases of processes that are no more; tell whether there were any."""
         leases = list(self._leases())
         owners = {lease[1:] for lease in leases if lease[0] != _NOBODY}
-        dead = {owner for owner in owners if _started(owner[0]) != owner[1]}
+        dead = {owner for owner in owners if not 0 < owner[1] == _started(owner[0])}
         for number, lease in enumerate(leases):
             if lease[1:] in dead:
                 _LEASE.pack_into(self._map, _LEASES_AT + number * _LEASE.size, _NOBODY, 0, 0)

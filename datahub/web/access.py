@@ -33,6 +33,7 @@ class Permission(StrEnum):
     KEY_OWN = "key:own"
     PROPOSAL_DECIDE = "proposal:decide"
     PROPOSAL_READ = "proposal:read"
+    QUERY_WRITE = "query:write"
     RECORD_WRITE = "record:write"
     RELEASE_WITHDRAW = "release:withdraw"
     SEARCH_WATCH = "search:watch"
@@ -46,16 +47,16 @@ class Permission(StrEnum):
 
 P = Permission
 PUBLIC = frozenset({P.CATALOG_READ, P.SERVICE_WATCH})
-KEY = PUBLIC | {P.KEY_OWN, P.WEBHOOK_WRITE}
+KEY = PUBLIC | {P.KEY_OWN, P.QUERY_WRITE, P.WEBHOOK_WRITE}
 """What an API key may: whoever wants one makes it."""
 ROLES: dict[Role, frozenset[Permission]] = {
     Role.STEWARD: PUBLIC
-    | {P.GLOSSARY_PROPOSE, P.WEBHOOK_WRITE}
+    | {P.GLOSSARY_PROPOSE, P.QUERY_WRITE, P.WEBHOOK_WRITE}
     | {P.RECORD_WRITE, P.PROPOSAL_READ}
     | {P.SUBMISSION_CREATE, P.SUBMISSION_READ, P.SUBMISSION_WITHDRAW},
     Role.REVIEWER: PUBLIC
     | {P.PROPOSAL_DECIDE, P.PROPOSAL_READ}
-    | {P.GLOSSARY_PROPOSE, P.GLOSSARY_DECIDE, P.WEBHOOK_WRITE}
+    | {P.GLOSSARY_PROPOSE, P.GLOSSARY_DECIDE, P.QUERY_WRITE, P.WEBHOOK_WRITE}
     | {P.SUBMISSION_READ, P.SUBMISSION_DECIDE, P.RELEASE_WITHDRAW},
     Role.OPERATOR: frozenset(Permission) - {P.KEY_OWN},
 }

@@ -149,8 +149,13 @@ def application() -> ASGIApp:
     """Build what a web process serves; the settings come from its environment."""
     # To bind a value DuckDB loads pandas and numpy where they are installed: 85 MB for nothing.
     sys.meta_path.insert(0, WithoutPandas())
-    app = create_app()
-    # What an answer costs is counted outermost: kept answers cost, too. They are kept compressed.
+    return serving(create_app())
+
+
+def serving(app: Litestar) -> Outermost:
+    """Put around the routes what every request goes through."""
+    # What an answer costs is counted outside of those that are kept, for they cost something,
+    # too; they are kept as they were packed.
     answers = Answers(Compression(HeadAsGet(app)), app.state.reading)
     limited = limits.Limits(answers, app.state.store)
     app.state.limits = limited

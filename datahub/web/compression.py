@@ -96,7 +96,8 @@ class _Body:
             or b"content-range" in headers
         ):
             return
-        streamed = more and b"content-length" not in headers
+        # Some routes spare themselves the body when HEAD asks, and so tell a length of 0.
+        streamed = (more and b"content-length" not in headers) or (self._head and not told)
         packs = self._takes and (streamed or told >= _LEAST)
         self._vary(start, tag if packs else b"")
         if packs:
@@ -129,8 +130,11 @@ def _pack(packer: Any, body: bytes, more: bool) -> bytes:
 
 def _varying(headers: Any) -> bytes:
     """Vary, with Accept-Encoding."""
-    told = [bytes(value) for name, value in headers if bytes(name).lower() == b"vary"]
-    return b", ".join([value for value in told if value] + [b"Accept-Encoding"])
+    told = b",".join(bytes(value) for name, value in headers if bytes(name).lower() == b"vary")
+    names = [name.strip() for name in told.split(b",") if name.strip()]
+    if b"accept-encoding" not in [name.lower() for name in names]:
+        names.append(b"Accept-Encoding")
+    return b", ".join(names)
 
 
 def _takes_gzip(headers: Any) -> bool:

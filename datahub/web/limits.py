@@ -290,16 +290,11 @@ class Limits:
     # Refusals ---------------------------------------------------------------------------------
 
     def _reached(self, levels: Levels, quota: Levels) -> LimitReached:
-        part, name, most = max(
-            (level / most, name, most)
-            for name, level, most in zip(Levels._fields, levels, quota, strict=True)
-            if most
-        )
-        del part
+        seconds, name = self.budgets.wait(levels, quota)
         _, unit_zh, unit_en = _UNITS[name]
         return LimitReached(
-            limit=name, most=int(most), window=int(self.budgets.window), unit_zh=unit_zh,
-            unit_en=unit_en, retry_after=self.budgets.seconds(levels, quota),
+            limit=name, most=int(getattr(quota, name)), window=int(self.budgets.window),
+            unit_zh=unit_zh, unit_en=unit_en, retry_after=seconds,
         )  # fmt: skip
 
     async def _refuse(self, scope: Any, receive: Receive, send: Send, error: DatahubError) -> None:
