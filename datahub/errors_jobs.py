@@ -89,3 +89,11 @@ class QueryParameterInvalid(RequestError):
     status = 422
     zh = "参数 {name} 的声明不对：{reason_zh}"
     en = "Parameter {name} is declared wrongly: {reason_en}"
+
+
+class QueryStoreFull(StateError):
+    """One owner has stored as much as anybody may."""
+
+    code = "stored-query-limit"
+    zh = "每个用户最多保存 {limit} 个查询版本。"
+    en = "Nobody stores more than {limit} versions of queries."

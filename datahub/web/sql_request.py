@@ -11,12 +11,16 @@ from datahub.errors import BodyInvalid, ParameterInvalid, ParameterUnknown
 from datahub.forms.names import Form
 from datahub.model import Struct
 from datahub.serve.sql.messages import Bounds, Question
+from datahub.serve.sql.parameters import values
 from datahub.web.rows_request import form_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from litestar import Request
 
     from datahub.serve.asking import Prepared
+    from datahub.serve.sql.parameters import Parameter
     from datahub.settings import Settings
 
 NAMES = ("q", "format", "shape", "limit", "timeout_ms")
@@ -78,9 +82,42 @@ def of_query(request: Request[Any, Any, Any], settings: Settings, suffix: str = 
     return _asked(request, settings, SqlBody(params=values, **found), suffix)
 
 
-def of_body(request: Request[Any, Any, Any], settings: Settings, body: SqlBody) -> Asked:
-    """Read the body of a POST."""
-    return _asked(request, settings, body, "")
+def of_body(
+    request: Request[Any, Any, Any], settings: Settings, body: SqlBody, suffix: str = ""
+) -> Asked:
+    """Read the body of a POST; `suffix` is the ending of the path."""
+    return _asked(request, settings, body, suffix)
+
+
+def of_stored(
+    request: Request[Any, Any, Any],
+    settings: Settings,
+    sql: str,
+    declared: Sequence[Parameter],
+    suffix: str,
+) -> Asked:
+    """Read a request for a stored query, whose parameters are those of the address.
+
+    Raises:
+        DatahubError: which parameter is wrong, and what would be right.
+
+    """
+    own = [name for name in NAMES if name != "q"]
+    names = [parameter.name for parameter in declared]
+    found: dict[str, Any] = {}
+    given: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name not in own and name not in names:
+            raise ParameterUnknown(name=name[:80], allowed=", ".join([*names, *own]))
+        into = found if name in own else given
+        if name in into:
+            raise _wrong(name, "…", "只能出现一次", "give it once")
+        into[name] = value
+    for name in ("limit", "timeout_ms"):
+        if name in found:
+            found[name] = _whole(name, found[name])
+    body = SqlBody(q=sql, params=values(declared, given), **found)
+    return _asked(request, settings, body, suffix)
 
 
 def _asked(
