@@ -97,13 +97,16 @@ class _Body:
         ):
             return
         # Some routes spare themselves the body when HEAD asks, and so tell a length of 0.
-        streamed = (more and b"content-length" not in headers) or (self._head and not told)
+        untold = self._head and not told
+        streamed = untold or (more and b"content-length" not in headers)
         packs = self._takes and (streamed or told >= _LEAST)
         self._vary(start, tag if packs else b"")
-        if packs:
+        if packs or untold:
             start["headers"] = [
                 pair for pair in start["headers"] if bytes(pair[0]).lower() != b"content-length"
-            ] + [(b"content-encoding", b"gzip")]  # fmt: skip
+            ]
+        if packs:
+            start["headers"].append((b"content-encoding", b"gzip"))
             self._packer = zlib.compressobj(_LEVEL, wbits=_GZIP)
 
     def _vary(self, start: Any, tag: bytes) -> None:

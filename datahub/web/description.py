@@ -12,7 +12,7 @@ from litestar.routes import HTTPRoute
 
 from datahub.model import Json
 from datahub.web import examples
-from datahub.web.access import PUBLIC
+from datahub.web.access import KEY, PUBLIC
 from datahub.web.api.report import REPORT
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ _MEDIA = {
 }
 """Of documents that the framework takes for JSON."""
 _ANY = {
+    "429": "a limit is reached; Retry-After tells when to try again",
     "4XX": "refused for another reason, which is told",
     "503": "too busy, or not ready; Retry-After tells when to try again",
 }
@@ -152,7 +153,8 @@ def _complete(operation: Json, path: str, method: str, permission: str | None) -
     if "{" in path:
         errors["404"] = "there is no such thing"
     if permission is not None:
-        operation["security"] = [{"token": []}]
+        keyed = permission in KEY
+        operation["security"] = [{"token": []}, {"key": []}] if keyed else [{"token": []}]
         errors |= _REFUSED
     if path.endswith("/submissions") and method == "post":
         operation["requestBody"] = _UPLOAD
