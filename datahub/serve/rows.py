@@ -88,7 +88,7 @@ def page(
     if not plan.query.filtered and not plan.keys:
         return _window(reading, table, plan, start.position, limit, told, plain=plain)
     numbers = _at_hand(reading, table, plan, start, limit)
-    if numbers is None and plain and sources.lines(reading, table, ()) is not None:
+    if numbers is None and plain and sources.at_hand(reading, table):
         numbers = row_numbers(reading, table, plan, start, limit)
     if numbers is None:
         return _selected(reading, table, plan, start, limit, told)
