@@ -31,6 +31,7 @@ TAGS = {
     "versions": "版本与差异",
     "changes": "变化与推送",
     "sql": "用 SQL 查询",
+    "queries": "存储查询",
     "keys": "密钥与用量",
     "records": "目录记录的登记与修改",
     "proposals": "须复核的修改",

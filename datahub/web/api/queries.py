@@ -17,7 +17,7 @@ from datahub.errors import BodyInvalid, DatahubError
 from datahub.errors_jobs import JobForeign, QueryUnknown
 from datahub.forms.names import FORMS
 from datahub.guard.text import check_name
-from datahub.model import Json, Pin, Role, Struct
+from datahub.model import Pin, Role, Struct
 from datahub.serve.asking import Question, prepare
 from datahub.serve.sql import citation, parameters
 from datahub.serve.sql.citation import Citation
@@ -120,65 +120,65 @@ class QueryList(Struct, frozen=True):
 async def create(request: Request[Any, Any, Any], data: JSONBody[QueryBody]) -> Response[QueryView]:
     """SQL with typed $parameters under a name, checked now and each time that it runs.
 
-    Its answers have an address for ever: `/api/v1/queries/{name}/v1/rows?year=2025`.
+    Its answers have an address for ever: `/api/v1/queries/{query}/v1/rows?year=2025`.
     """
     check_names(request, ())
     if data.name is not None:
         check_name(data.name, "查询 query")
     made = await _checked(request, data.name or "", data)
 
-    def store() -> tuple[StoredQuery, QueryView]:
+    def store() -> QueryView:
         with store_of(request).catalog.write() as db:
             named = msgspec.structs.replace(made, name=made.name or stored_queries.new_name(db))
-            query = stored_queries.create(db, named)
-        return query, _view(request, query)
+            stored = stored_queries.create(db, named)
+        return _view(request, stored)
 
-    query, view = await run_sync(store)
-    return Response(view, headers={"location": _address(query)})
+    view = await run_sync(store)
+    return Response(view, headers={"location": view.links["self"]})
 
 
 @put(
-    "/api/v1/queries/{name:str}",
+    "/api/v1/queries/{query:str}",
     opt=_OWN,
     operation_id="ChangeQuery",
     summary="Store a next version",
     tags=["queries"],
 )
 async def change(
-    request: Request[Any, Any, Any], name: FromPath[str], data: JSONBody[QueryChange]
+    request: Request[Any, Any, Any], query: FromPath[str], data: JSONBody[QueryChange]
 ) -> QueryView:
     """Former versions stay as they are; what says the same as the newest adds none."""
     check_names(request, ())
-    await run_sync(_check_owner, request, name, "修改", "change")
-    made = await _checked(request, name, data)
+    await run_sync(_check_owner, request, query, "修改", "change")
+    made = await _checked(request, query, data)
 
     def store() -> QueryView:
         with store_of(request).catalog.write() as db:
-            query = stored_queries.change(db, made)
-        return _view(request, query)
+            stored = stored_queries.change(db, made)
+        return _view(request, stored)
 
     return await run_sync(store)
 
 
 @delete(
-    "/api/v1/queries/{name:str}",
+    "/api/v1/queries/{query:str}",
     opt=_OWN,
     status_code=200,
     operation_id="RetireQuery",
     summary="Retire a query",
     tags=["queries"],
 )
-async def retire(request: Request[Any, Any, Any], name: FromPath[str]) -> QueryView:
+async def retire(request: Request[Any, Any, Any], query: FromPath[str]) -> QueryView:
     """Take it from the lists; its versions still answer, and its name is not given again."""
     check_names(request, ())
 
     def store() -> QueryView:
-        _check_owner(request, name, "停用", "retire")
+        _check_owner(request, query, "停用", "retire")
         store = store_of(request)
         with store.catalog.write() as db:
-            stored_queries.retire(db, name, stamp(store.clock))
-            query = stored_queries.get(db, name)
-        return _view(request, query)
+            stored_queries.retire(db, query, stamp(store.clock))
+            retired = stored_queries.get(db, query)
+        return _view(request, retired)
 
     return await run_sync(store)
 
@@ -219,10 +219,10 @@ async def _checked(request: Request[Any, Any, Any], name: str, data: QueryChange
     question = Question(sql=data.sql, values=values, only_check=True)
     prepared = await attended(request, prepare(reading, question, find))
     await attended(request, prepared.run())
-    told: list[Json] = msgspec.to_builtins(data.parameters)
+    told = msgspec.json.decode(msgspec.json.encode(data.parameters))
     return StoredQuery(
         name=name, version=1, title=title, description=data.description, sql=data.sql,
-        parameters=list(told), tables=pins, owner=asker_of(request),
+        parameters=told, tables=pins, owner=asker_of(request),
         created=stamp(reading.store.clock),
     )  # fmt: skip
 
@@ -256,47 +256,47 @@ def find(
 
 
 @get(
-    "/api/v1/queries/{name:str}/versions",
+    "/api/v1/queries/{query:str}/versions",
     opt=_PUBLIC,
     sync_to_thread=True,
     operation_id="ListQueryVersions",
     summary="Versions of a stored query",
     tags=["queries"],
 )
-def list_versions(request: Request[Any, Any, Any], name: FromPath[str]) -> list[QueryItem]:
+def list_versions(request: Request[Any, Any, Any], query: FromPath[str]) -> list[QueryItem]:
     """All versions, newest first."""
     check_names(request, ())
     with store_of(request).catalog.read() as db:
-        stored_queries.get(db, name)
-        return [_item(query) for query in stored_queries.versions(db, name)]
+        stored_queries.get(db, query)
+        return [_item(version) for version in stored_queries.versions(db, query)]
 
 
 @get(
-    "/api/v1/queries/{name:str}",
+    "/api/v1/queries/{query:str}",
     opt=_PUBLIC,
     operation_id="ReadQuery",
     summary="A stored query",
     tags=["queries"],
 )
-async def read(request: Request[Any, Any, Any], name: FromPath[str]) -> QueryView:
+async def read(request: Request[Any, Any, Any], query: FromPath[str]) -> QueryView:
     """Its newest version: SQL, parameters, what it reads, how to cite it."""
     check_names(request, ())
-    return await run_sync(_read, request, name, "latest")
+    return await run_sync(_read, request, query, "latest")
 
 
 @get(
-    "/api/v1/queries/{name:str}/{version:str}",
+    "/api/v1/queries/{query:str}/{version:str}",
     opt=_PUBLIC,
     operation_id="ReadQueryVersion",
     summary="A version of a stored query",
     tags=["queries"],
 )
 async def read_version(
-    request: Request[Any, Any, Any], name: FromPath[str], version: FromPath[str]
+    request: Request[Any, Any, Any], query: FromPath[str], version: FromPath[str]
 ) -> QueryView:
     """One version (v3), or `latest`: SQL, parameters, what it reads, how to cite it."""
     check_names(request, ())
-    return await run_sync(_read, request, name, version)
+    return await run_sync(_read, request, query, version)
 
 
 def _read(request: Request[Any, Any, Any], name: str, version: str) -> QueryView:
@@ -322,7 +322,7 @@ def _found(store: Store, name: str, version: str) -> StoredQuery:
 
 
 @get(
-    "/api/v1/queries/{name:str}/{version:str}/rows",
+    "/api/v1/queries/{query:str}/{version:str}/rows",
     opt=_PUBLIC | {"heavy": True},
     operation_id="AskQuery",
     summary="The answer of a stored query",
@@ -330,26 +330,26 @@ def _found(store: Store, name: str, version: str) -> StoredQuery:
     responses={200: ResponseSpec(SqlAnswer, description="the rows", generate_examples=False)},
 )
 async def rows(
-    request: Request[Any, Any, Any], name: FromPath[str], version: FromPath[str]
+    request: Request[Any, Any, Any], query: FromPath[str], version: FromPath[str]
 ) -> Response[Any]:
     """What the query finds now; its parameters are those of the address (`?year=2025`).
 
     Also `format`, `shape`, `limit` and `timeout_ms`, or an ending (`rows.csv`), as
     `/api/v1/sql` has them. An answer of a numbered version from pinned tables never changes.
     """
-    return await _rows(request, name, version, "")
+    return await _rows(request, query, version, "")
 
 
 @get(
-    [f"/api/v1/queries/{{name:str}}/{{version:str}}/rows{form.suffix}" for form in FORMS.values()],
+    [f"/api/v1/queries/{{query:str}}/{{version:str}}/rows{form.suffix}" for form in FORMS.values()],
     opt=_PUBLIC | {"heavy": True},
     include_in_schema=False,
 )
 async def rows_in_form(
-    request: Request[Any, Any, Any], name: FromPath[str], version: FromPath[str]
+    request: Request[Any, Any, Any], query: FromPath[str], version: FromPath[str]
 ) -> Response[Any]:
     """Answer as `rows`, in the form of the ending."""
-    return await _rows(request, name, version, "." + request.url.path.rpartition(".")[2])
+    return await _rows(request, query, version, "." + request.url.path.rpartition(".")[2])
 
 
 async def _rows(
