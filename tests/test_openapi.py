@@ -19,7 +19,7 @@ WITHOUT_EXAMPLE = {
     "/api/v1/sql": "questions have tests of their own",
 }
 
-MADE_FIRST = ("job", "query")
+MADE_FIRST = ("job", "name")
 """Things that are nowhere before somebody makes one."""
 
 

@@ -120,7 +120,7 @@ class QueryList(Struct, frozen=True):
 async def create(request: Request[Any, Any, Any], data: JSONBody[QueryBody]) -> Response[QueryView]:
     """SQL with typed $parameters under a name, checked now and each time that it runs.
 
-    Its answers have an address for ever: `/api/v1/queries/{query}/v1/rows?year=2025`.
+    Its answers have an address for ever: `/api/v1/queries/{name}/v1/rows?year=2025`.
     """
     check_names(request, ())
     if data.name is not None:
@@ -138,19 +138,19 @@ async def create(request: Request[Any, Any, Any], data: JSONBody[QueryBody]) -> 
 
 
 @put(
-    "/api/v1/queries/{query:str}",
+    "/api/v1/queries/{name:str}",
     opt=_OWN,
     operation_id="ChangeQuery",
     summary="Store a next version",
     tags=["queries"],
 )
 async def change(
-    request: Request[Any, Any, Any], query: FromPath[str], data: JSONBody[QueryChange]
+    request: Request[Any, Any, Any], name: FromPath[str], data: JSONBody[QueryChange]
 ) -> QueryView:
     """Former versions stay as they are; what says the same as the newest adds none."""
     check_names(request, ())
-    await run_sync(_check_owner, request, query, "修改", "change")
-    made = await _checked(request, query, data)
+    await run_sync(_check_owner, request, name, "修改", "change")
+    made = await _checked(request, name, data)
 
     def store() -> QueryView:
         with store_of(request).catalog.write() as db:
@@ -161,23 +161,23 @@ async def change(
 
 
 @delete(
-    "/api/v1/queries/{query:str}",
+    "/api/v1/queries/{name:str}",
     opt=_OWN,
     status_code=200,
     operation_id="RetireQuery",
     summary="Retire a query",
     tags=["queries"],
 )
-async def retire(request: Request[Any, Any, Any], query: FromPath[str]) -> QueryView:
+async def retire(request: Request[Any, Any, Any], name: FromPath[str]) -> QueryView:
     """Take it from the lists; its versions still answer, and its name is not given again."""
     check_names(request, ())
 
     def store() -> QueryView:
-        _check_owner(request, query, "停用", "retire")
+        _check_owner(request, name, "停用", "retire")
         store = store_of(request)
         with store.catalog.write() as db:
-            stored_queries.retire(db, query, stamp(store.clock))
-            retired = stored_queries.get(db, query)
+            stored_queries.retire(db, name, stamp(store.clock))
+            retired = stored_queries.get(db, name)
         return _view(request, retired)
 
     return await run_sync(store)
@@ -256,47 +256,47 @@ def find(
 
 
 @get(
-    "/api/v1/queries/{query:str}/versions",
+    "/api/v1/queries/{name:str}/versions",
     opt=_PUBLIC,
     sync_to_thread=True,
     operation_id="ListQueryVersions",
     summary="Versions of a stored query",
     tags=["queries"],
 )
-def list_versions(request: Request[Any, Any, Any], query: FromPath[str]) -> list[QueryItem]:
+def list_versions(request: Request[Any, Any, Any], name: FromPath[str]) -> list[QueryItem]:
     """All versions, newest first."""
     check_names(request, ())
     with store_of(request).catalog.read() as db:
-        stored_queries.get(db, query)
-        return [_item(version) for version in stored_queries.versions(db, query)]
+        stored_queries.get(db, name)
+        return [_item(version) for version in stored_queries.versions(db, name)]
 
 
 @get(
-    "/api/v1/queries/{query:str}",
+    "/api/v1/queries/{name:str}",
     opt=_PUBLIC,
     operation_id="ReadQuery",
     summary="A stored query",
     tags=["queries"],
 )
-async def read(request: Request[Any, Any, Any], query: FromPath[str]) -> QueryView:
+async def read(request: Request[Any, Any, Any], name: FromPath[str]) -> QueryView:
     """Its newest version: SQL, parameters, what it reads, how to cite it."""
     check_names(request, ())
-    return await run_sync(_read, request, query, "latest")
+    return await run_sync(_read, request, name, "latest")
 
 
 @get(
-    "/api/v1/queries/{query:str}/{version:str}",
+    "/api/v1/queries/{name:str}/{version:str}",
     opt=_PUBLIC,
     operation_id="ReadQueryVersion",
     summary="A version of a stored query",
     tags=["queries"],
 )
 async def read_version(
-    request: Request[Any, Any, Any], query: FromPath[str], version: FromPath[str]
+    request: Request[Any, Any, Any], name: FromPath[str], version: FromPath[str]
 ) -> QueryView:
     """One version (v3), or `latest`: SQL, parameters, what it reads, how to cite it."""
     check_names(request, ())
-    return await run_sync(_read, request, query, version)
+    return await run_sync(_read, request, name, version)
 
 
 def _read(request: Request[Any, Any, Any], name: str, version: str) -> QueryView:
@@ -322,7 +322,7 @@ def _found(store: Store, name: str, version: str) -> StoredQuery:
 
 
 @get(
-    "/api/v1/queries/{query:str}/{version:str}/rows",
+    "/api/v1/queries/{name:str}/{version:str}/rows",
     opt=_PUBLIC | {"heavy": True},
     operation_id="AskQuery",
     summary="The answer of a stored query",
@@ -330,26 +330,26 @@ def _found(store: Store, name: str, version: str) -> StoredQuery:
     responses={200: ResponseSpec(SqlAnswer, description="the rows", generate_examples=False)},
 )
 async def rows(
-    request: Request[Any, Any, Any], query: FromPath[str], version: FromPath[str]
+    request: Request[Any, Any, Any], name: FromPath[str], version: FromPath[str]
 ) -> Response[Any]:
     """What the query finds now; its parameters are those of the address (`?year=2025`).
 
     Also `format`, `shape`, `limit` and `timeout_ms`, or an ending (`rows.csv`), as
     `/api/v1/sql` has them. An answer of a numbered version from pinned tables never changes.
     """
-    return await _rows(request, query, version, "")
+    return await _rows(request, name, version, "")
 
 
 @get(
-    [f"/api/v1/queries/{{query:str}}/{{version:str}}/rows{form.suffix}" for form in FORMS.values()],
+    [f"/api/v1/queries/{{name:str}}/{{version:str}}/rows{form.suffix}" for form in FORMS.values()],
     opt=_PUBLIC | {"heavy": True},
     include_in_schema=False,
 )
 async def rows_in_form(
-    request: Request[Any, Any, Any], query: FromPath[str], version: FromPath[str]
+    request: Request[Any, Any, Any], name: FromPath[str], version: FromPath[str]
 ) -> Response[Any]:
     """Answer as `rows`, in the form of the ending."""
-    return await _rows(request, query, version, "." + request.url.path.rpartition(".")[2])
+    return await _rows(request, name, version, "." + request.url.path.rpartition(".")[2])
 
 
 async def _rows(

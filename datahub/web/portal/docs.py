@@ -41,12 +41,12 @@ _TITLES = {
     "delete /api/v1/sql/jobs/{job}": "取消或删除作业",
     "get /api/v1/queries": "存储查询列表",
     "post /api/v1/queries": "保存一个带参数的查询",
-    "get /api/v1/queries/{query}": "一个存储查询",
-    "put /api/v1/queries/{query}": "保存查询的新版本",
-    "delete /api/v1/queries/{query}": "停用存储查询（旧版本仍可引用）",
-    "get /api/v1/queries/{query}/versions": "存储查询的各版本",
-    "get /api/v1/queries/{query}/{version}": "存储查询的一个版本和引用格式",
-    "get /api/v1/queries/{query}/{version}/rows": "存储查询的结果（可引用的地址）",
+    "get /api/v1/queries/{name}": "一个存储查询",
+    "put /api/v1/queries/{name}": "保存查询的新版本",
+    "delete /api/v1/queries/{name}": "停用存储查询（旧版本仍可引用）",
+    "get /api/v1/queries/{name}/versions": "存储查询的各版本",
+    "get /api/v1/queries/{name}/{version}": "存储查询的一个版本和引用格式",
+    "get /api/v1/queries/{name}/{version}/rows": "存储查询的结果（可引用的地址）",
     "get /api/v1/changes": "目录和数据的变化（可续读、可等待）",
     "post /api/v1/keys": "自助领取密钥（只显示一次）",
     "get /api/v1/keys/self": "本次请求的密钥：额度和有效期",
@@ -155,7 +155,7 @@ _PARAMETERS = {
     "wait": "没有变化时最多等几秒",
     "webhook": "推送订阅的编号",
     "job": "作业编号，提交时给出",
-    "query": "存储查询的名称",
+    "name": "存储查询的名称",
     "delivery": "投递的编号",
     "filename": "请求体直接是文件内容时的文件名",
 }
@@ -180,7 +180,7 @@ _EXAMPLES = {
     "webhook": "编号",
     "delivery": "1",
     "job": "编号",
-    "query": "名称",
+    "name": "名称",
 }
 _BODIES = {"post /api/v1/datasets/{dataset}/submissions": "-F 'file=@schools.xlsx'"}
 
