@@ -1,4 +1,4 @@
-"""Texts are sent as gzip to who takes it (RFC 9110 §12.5.3); published files never are.
+"""Texts are sent as gzip to who takes it (RFC 9110 §12.5.3); files with ranges never are.
 
 A tag of a compressed answer is weak: its bytes are others, what they say is the same.
 """
@@ -24,7 +24,7 @@ _KINDS = (
     b"application/atom+xml", b"application/feed+json", b"application/javascript",
     b"application/rdf+xml", b"application/vnd.oai.openapi+json", b"image/svg+xml",
 )  # fmt: skip
-_FILES = "/d/"
+_FILES, _JOBS, _RESULT = "/d/", "/api/v1/sql/jobs/", "/result"
 
 
 class Compression:
@@ -34,7 +34,7 @@ class Compression:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
-        if scope["type"] != ScopeType.HTTP or scope["path"].startswith(_FILES):
+        if scope["type"] != ScopeType.HTTP or _is_file(scope["path"]):
             await self._app(scope, receive, send)
         else:
             body = _Body(scope, send)
@@ -43,6 +43,11 @@ class Compression:
             except BaseException:
                 await body.break_off()
                 raise
+
+
+def _is_file(path: str) -> bool:
+    """Whether the bytes are those of a file, in ranges and with its digest."""
+    return path.startswith(_FILES) or (path.startswith(_JOBS) and path.endswith(_RESULT))
 
 
 class _Body:

@@ -251,10 +251,10 @@ class _Asked:
 def _answer(asked: _Asked, line: Line, file: int) -> None:
     columns = asked.bind()
     fields: list[Json] = [{"name": column.name, "type": column.kind} for column in columns]
+    before, sql = asked.select(columns)  # what does not fit the form is told by a check, too
     if asked.question.only_check:
         line.tell(Head(fields, estimate=asked.estimate()))
         return
-    before, sql = asked.select(columns)
     running = Running(asked.connection, asked.question, line)
     try:
         reader = asked.connection.execute(sql, asked.question.values).to_arrow_reader(_BATCH)
