@@ -111,15 +111,15 @@ def credential_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
         KeyInvalid: something else stands there.
 
     """
-    found = dict(headers)
-    if b"authorization" in found:
-        header = found[b"authorization"].decode("latin-1")
-        scheme, space, rest = header.partition(" ")
-        return rest.strip() if space and scheme.lower() == "bearer" else header.strip()
-    if b"x-api-key" not in found:
-        return None
-    key = found[b"x-api-key"].decode("latin-1").strip()
-    if not key.startswith(keys.PREFIX):
+    key = None
+    for name, value in headers:
+        if name == b"authorization":
+            header = value.decode("latin-1")
+            scheme, space, rest = header.partition(" ")
+            return rest.strip() if space and scheme.lower() == "bearer" else header.strip()
+        if name == b"x-api-key":
+            key = value.decode("latin-1").strip()
+    if key is not None and not key.startswith(keys.PREFIX):
         raise KeyInvalid
     return key
 

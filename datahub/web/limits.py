@@ -48,6 +48,8 @@ _AT_ONCE = 16 << 20  # bytes of a long answer that are charged at a time
 _MOST_KNOWN = 10_000  # keys that a process remembers
 _FREE = ("/health/", "/metrics")  # who watches the service must not be refused
 _METER = "meter"
+_NAMES = tuple(name.encode() for name in Levels._fields[:3])
+"""Kinds of level that are told in headers."""
 _SECRETS = (keys.PREFIX, people.PREFIX)
 _SECRET_LETTERS = 30  # a key has 46; a column's value may well begin like one
 _SECRET_NAMES = frozenset({"api_key", "apikey", "api-key", "appkey", "app_key", "access_token"})
@@ -67,18 +69,19 @@ class Tier(Struct, frozen=True):
     quota: Levels
     heavy: int  # requests at once; 0: any number
     policy: bytes
+    told: tuple[tuple[int, bytes, float], ...]  # place in the quota, name, amount: of limits
 
 
 def tier(quota: Levels, heavy: int, window: float) -> Tier:
     """Build a tier with its RateLimit-Policy."""
-    told = [
-        f'"{name}";q={int(most)};w={int(window)};qu="{_UNITS[name][0]}"'
-        for name, most in zip(Levels._fields[:3], quota, strict=False)
-        if most
+    told = tuple((place, name, quota[place]) for place, name in enumerate(_NAMES) if quota[place])
+    policy = [
+        f'"{name.decode()}";q={int(most)};w={int(window)};qu="{_UNITS[name.decode()][0]}"'
+        for _, name, most in told
     ]
     if heavy:
-        told.append(f'"heavy";q={heavy};qu="concurrent-requests"')
-    return Tier(quota, heavy, ", ".join(told).encode())
+        policy.append(f'"heavy";q={heavy};qu="concurrent-requests"')
+    return Tier(quota, heavy, ", ".join(policy).encode(), told)
 
 
 class Sharing:
@@ -180,24 +183,20 @@ class Meter:
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Tell the quota that is nearest to its end (of draft -11, and X-RateLimit-…)."""
-        quota, window = self.tier.quota, self._limits.budgets.window
-        levels = self.levels._replace(work=self.levels.work + self.milliseconds)
-        spent = [
-            (level / most, name, int(most), level)
-            for name, level, most in zip(Levels._fields[:3], levels, quota, strict=False)
-            if most
-        ]
-        if not spent:
+        if not self.tier.told:
             return [(b"ratelimit-policy", self.tier.policy)] if self.tier.policy else []
-        part, name, most, level = max(spent)
-        left, reset = max(0, int(most - level)), int(min(part, 2.0) * window) + 1
+        work, sent, requests, _, _ = self.levels
+        levels = work + self.milliseconds, sent, requests
+        part, place = max((levels[place] / most, place) for place, _, most in self.tier.told)
+        name, most = _NAMES[place], self.tier.quota[place]
+        left, reset = max(0, int(most - levels[place])), int(part * self._limits.budgets.window) + 1
         return [
             (b"ratelimit-policy", self.tier.policy),
-            (b"ratelimit", b'"%b";r=%d;t=%d' % (name.encode(), left, reset)),
+            (b"ratelimit", b'"%b";r=%d;t=%d' % (name, left, reset)),
             (b"x-ratelimit-limit", b"%d" % most),
             (b"x-ratelimit-remaining", b"%d" % left),
             (b"x-ratelimit-reset", b"%d" % reset),
-            (b"x-ratelimit-resource", name.encode()),
+            (b"x-ratelimit-resource", name),
         ]
 
 
