@@ -96,6 +96,8 @@ READS = [
     "select unnest([getenv('HOME')])",
     "select * from unnest([getenv('HOME')])",
     "select * from range(len(getenv('HOME')))",
+    "select * from range(10 order by getenv('HOME'))",
+    "select * from unnest([1] order by (select content from read_text('/etc/passwd')))",
     "select name from schools limit getenv('HOME')::int",
     "select try(getenv('HOME'))",
     "select name collate nocase from schools order by getenv('HOME') collate nocase",
@@ -238,6 +240,22 @@ SYSTEM = [Attack("system tables", f"select * from {name}()") for name in _SYSTEM
     "select pg_typeof(1), stats(name) from schools",
     "select * from schools union all select sql from sqlite_master",
 )
+_OWN = ("duckdb_views", "sqlite_master", "pg_settings", "pragma_database_list")
+SYSTEM += [
+    Attack("system tables", sql.format(name))
+    for name in _OWN
+    for sql in (  # the left of a recursive query is asked before the query has its name
+        "with recursive {0} as (select * from {0} union all select * from {0}) from {0}",
+        "with recursive {0} as (from {0} union from {0}) select * from {0}, schools",
+        "with {0} as (select 1) from {0}",
+        "select * from schools, (with recursive {0} as (from {0} union from {0}) from {0})",
+    )
+] + _of(
+    "system tables",  # the sign of Kelvin is a k to Python, and a letter of its own to DuckDB
+    'with "duc\u212adb_views" as (select 1) select sql from duckdb_views',
+    'with "duc\u212adb_databases" as (select 1) select path from duckdb_databases',
+    'with recursive "duc\u212adb_logs" as (select 1 union from duckdb_logs) from duckdb_logs',
+)
 PARSER = _of(
     "parser tricks",
     *(
@@ -356,6 +374,10 @@ MEMORY = _of(
     *("select * from range(1000000000000)", "select generate_series(1, 1000000000)", "select * from repeat(1, 1000000000)"),
     *("select range(n) from (select 1000000000 n)", "select * from generate_series(1, (select 1000000000))"),
     *("select to_base(1, 2, 1000000000)", "select equi_width_bins(0, 1, 1000000000, true)"),
+    *("select null::int[65536][65536][65536][65536]", "select null::struct(a int[1000])[1000]"),
+    *("select from_json('1', '\"INT[65536][65536]\"')", "select from_json('1', '\"INT\\u005b65536]\"')"),
+    *("select json_transform('1', '\"INT ARRAY[65536]\"')", "select from_json('1', '\"INT[' || '65536]\"')"),
+    *("select range(0, 10000000000, 1.000000)", "select * from range(0, 1000000000000, 1000.0000)"),
     *("select * from repeat_row(1, num_rows => 1000000000)", "select range(-1000000000, 1000000000)"),
 ) + _of(
     "memory bombs",

@@ -7,7 +7,9 @@ of WITH exactly, because a name that no WITH explains is a dataset's and nothing
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from math import prod
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from datahub.serve.sql.functions import (
@@ -48,6 +50,16 @@ _PARTS = frozenset(
         *("ASCENDING", "DESCENDING", "ORDER_DEFAULT"),
     }
 )
+
+
+_SYSTEM = ("duckdb_", "pg_", "pragma_", "sqlite_")
+"""How DuckDB's own views begin, which it finds wherever no WITH has their name."""
+_ARRAY = 10_000
+"""Items of a fixed array, those of arrays within it counted: DuckDB makes room for all of them."""
+_INTEGERS = frozenset({"INTEGER", "BIGINT", "INTEGER_LITERAL"})
+_SIZED = re.compile(r'\\|\[\s*[^\s"{[\]]')  # INT[5], however it is written
+_STRUCTURES = frozenset({"from_json", "json_transform"})
+"""Functions whose second argument is a type, told as a text."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +118,10 @@ class _Walk:
         scope = self._with(node, scope, depth, lambdas)
         for name, value in node.items():
             if name in ("left", "right", "query"):
-                self.query(value, scope, depth + 1, lambdas)
+                own = {_folded(node["cte_name"])} if _calls_itself(kind, name) else frozenset()
+                self.query(value, scope | own, depth + 1, lambdas)
             elif name == "child":
-                self.query(value, scope | {node["cte_name"].lower()}, depth + 1, lambdas)
+                self.query(value, scope | {_folded(node["cte_name"])}, depth + 1, lambdas)
             elif name == "children":
                 for item in value:
                     self.query(item, scope, depth + 1, lambdas)
@@ -118,13 +131,15 @@ class _Walk:
                 self.rest(value, scope, depth, lambdas)
 
     def _with(self, node: Json, scope: frozenset[str], depth: int, lambdas: int) -> frozenset[str]:
-        """Walk the queries of WITH; each may use the names before it, a recursive one its own."""
+        """Walk the queries of WITH; each may use the names before it."""
         for item in node.get("cte_map", {}).get("map", ()):
             self.rest(item["value"].get("key_targets", ()), scope, depth, lambdas)
             self.query(item["value"]["query"]["node"], scope, depth + 1, lambdas)
-            scope |= {item["key"].lower()}
-        if node["type"] == "RECURSIVE_CTE_NODE":
-            scope |= {node["cte_name"].lower()}
+            name = _folded(item["key"])
+            if name.startswith(_SYSTEM):
+                self._no(item["value"], f"WITH 的名称不能以 {'、'.join(_SYSTEM)} 开头",
+                         f"a name of WITH does not begin with {', '.join(_SYSTEM)}")  # fmt: skip
+            scope |= {name}
         return scope
 
     # FROM -----------------------------------------------------------------------------------
@@ -160,8 +175,10 @@ class _Walk:
                 '写成 "数据集"."资源"，固定版本写成 "数据集@v3"."资源"',
                 'Write "dataset"."resource", for a fixed version "dataset@v3"."resource"',
             )  # fmt: skip
-        if not schema and table.lower() in scope:
+        if not schema and _folded(table) in scope:
             return
+        if self.known is not None:
+            self._no(node, "表名不明确", "it is not clear which table this is")
         at = node["query_location"]
         name = Name(schema, table, None if at == _NOWHERE else at)
         self.verdict.names.setdefault((schema, table), name)
@@ -180,7 +197,8 @@ class _Walk:
             )  # fmt: skip
         if name in SERIES:
             self._series(call, SERIES_ROWS)
-        self.rest(call["children"], scope, depth, lambdas)
+        for value in call.values():
+            self.rest(value, scope, depth, lambdas)
 
     def _no_source(self, node: Json, kind: str) -> NoReturn:
         if kind == "SHOW_REF":
@@ -218,9 +236,8 @@ class _Walk:
             self._no(node, f"不支持的表达式 {kind}", f"expressions of kind {kind} are not offered")
         if kind in ("FUNCTION", "WINDOW"):
             self._function(node)
-            lambdas += node["function_name"].lower() in LAMBDAS
-        if kind == "LAMBDA" and lambdas > LAMBDA_DEPTH:
-            self._no(node, "lambda 嵌套太深", f"at most {LAMBDA_DEPTH} lambdas within one another")
+            if node["function_name"].lower() in LAMBDAS and lambdas >= LAMBDA_DEPTH:
+                self._no(node, "lambda 嵌套太深", f"at most {LAMBDA_DEPTH} lambdas in one another")
         if kind == "COLUMN_REF":
             self._column(node)
         if kind in ("COLUMN_REF", "CONSTANT"):
@@ -236,13 +253,19 @@ class _Walk:
             if name == "cast_type":
                 self._type(value)
             elif isinstance(value, (dict, list)) and name != "subquery":
-                self.rest(value, scope, depth, lambdas)
+                body = node["class"] == "LAMBDA" and name == "expr"
+                self.rest(value, scope, depth, lambdas + body)
 
     def _type(self, node: Json) -> None:
         """Allow types whose parameters are constants, and no others by another schema's name."""
         for part in _nodes(node):
             if "class" in part or part.get("catalog") or part.get("schema"):
                 self._no(node, "不支持这种类型", "this type is not offered")
+        sizes = (part["size"] for part in _nodes(node) if part.get("type") == "ARRAY_TYPE_INFO")
+        if prod(sizes) > _ARRAY:
+            self._no(
+                node, f"定长数组最多 {_ARRAY:,} 项", f"a fixed array has {_ARRAY:,} items at most"
+            )
 
     def _function(self, node: Json) -> None:
         name = node["function_name"].lower()
@@ -255,7 +278,18 @@ class _Walk:
                 node, f"不能使用函数 {name[:60]}", f"function {name[:60]} is not offered",
                 "可用的函数见 /api/v1/sql/functions", "/api/v1/sql/functions lists what there is",
             )  # fmt: skip
+        elif name in _STRUCTURES:
+            self._structure(node)
         self.verdict.changing |= name in CHANGING
+
+    def _structure(self, call: Json) -> None:
+        """Allow a type told as a constant text, without fixed arrays."""
+        told = [_text(child) for child in call["children"][1:]]
+        if any(text is None or _SIZED.search(text) for text in told):
+            self._no(
+                call, "JSON 的结构应为常数文本，且没有定长数组",
+                "the structure is a constant text without fixed arrays",
+            )  # fmt: skip
 
     def _series(self, call: Json, most: int) -> None:
         """Allow a series between constants, so that nobody's data says how long it gets."""
@@ -294,14 +328,31 @@ class _Walk:
         raise refusal(Position.of_bytes(self.sql, at), zh, en, hint_zh, hint_en)
 
 
+def _folded(name: str) -> str:
+    """Write a name as DuckDB compares it: only letters of ASCII have two cases there."""
+    return name.encode().lower().decode()
+
+
+def _calls_itself(kind: str, part: str) -> bool:
+    """Whether this part of a query may use its name; the left of a UNION is asked before it is."""
+    return kind == "RECURSIVE_CTE_NODE" and part == "right"
+
+
 def _constant(node: Json) -> int | None:
-    """Integer of a constant, be it negative."""
-    if node.get("class") == "CONSTANT" and isinstance(node["value"].get("value"), int):
-        return int(node["value"]["value"])
+    """Integer of a constant, be it negative; a decimal is told by its digits, so it is none."""
+    value = node.get("value", {}) if node.get("class") == "CONSTANT" else {}
+    if value and value["type"]["id"] in _INTEGERS and isinstance(value.get("value"), int):
+        return int(value["value"])
     if node.get("function_name") == "-" and len(node["children"]) == 1:
         number = _constant(node["children"][0])
         return None if number is None else -number
     return None
+
+
+def _text(node: Json) -> str | None:
+    """Text of a constant."""
+    value = node["value"].get("value") if node.get("class") == "CONSTANT" else None
+    return value if isinstance(value, str) else None
 
 
 def _locations(value: Any) -> Iterator[int]:
