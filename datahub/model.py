@@ -228,6 +228,11 @@ class Distribution(Struct, frozen=True):
     part: int | None = None  # number of this part of a big file, from 1
     crc32: int | None = None  # for the bundle, which is made from the files without a copy
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether it is a form of a resource's rows, not a document about them."""
+        return self.resource is not None and self.form != "stats"
+
 
 class Release(Struct, frozen=True):
     """Immutable published state of a dataset."""

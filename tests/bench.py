@@ -22,11 +22,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import bench_bytes
+import bench_rows
 import bench_search
+import bench_sql
 import bench_validation
 import duckdb
 import httpx
 import msgspec
+import pyarrow.csv
 from hub import ROOT, Hub
 
 from datahub.clock import stamp
@@ -38,6 +42,7 @@ from datahub.stages.release import release
 from datahub.stages.review import review
 from datahub.store import open_store, submissions
 
+UNLIMITED = {"anonymous_seconds": 0, "anonymous_bytes": 0, "anonymous_requests": 0}
 FIGURES = ROOT / ".bench" / "figures.json"
 PAGE = 100
 FIELDS = [
@@ -48,13 +53,18 @@ FIELDS = [
 
 
 def main() -> None:
-    """Run all measurements and write the figures."""
+    """Run all measurements, or those parts that are named, and write the figures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--keep", action="store_true", help="leave figures and README as they are")
+    parser.add_argument("--only", default="", help=f"parts: {', '.join(PARTS)}")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="datahub-bench-") as temporary:
-        figures = measure(Path(temporary), options.rows)
+    chosen = options.only.split(",") if options.only else list(PARTS)
+    figures = json.loads(FIGURES.read_text()) if options.only and FIGURES.exists() else {}
+    for part in chosen:
+        with tempfile.TemporaryDirectory(prefix="datahub-bench-") as temporary:
+            found = PARTS[part](Path(temporary), options.rows)
+        figures |= found | {"measures": figures.get("measures", {}) | found.get("measures", {})}
     print(table(figures))
     if not options.keep:
         FIGURES.parent.mkdir(exist_ok=True)
@@ -62,13 +72,13 @@ def main() -> None:
         write_readme(figures)
 
 
-def measure(folder: Path, rows: int) -> dict:
-    """Measure everything on a fresh data folder."""
+def measure_base(folder: Path, rows: int) -> dict:
+    """Release, pages, an export and downloads against the bare tools, on a fresh data folder."""
     source = folder / "bench.csv"
     say(f"generating {rows:,} rows × {len(FIELDS)} columns")
     generate(source, rows)
     size = source.stat().st_size
-    hub = Hub(folder / "data", catalog=catalog(folder))
+    hub = Hub(folder / "data", catalog=catalog(folder), **UNLIMITED)
     hub.data.mkdir()
     hub.register()
     say("release from CSV, and bare DuckDB COPY of the same file")
@@ -81,22 +91,63 @@ def measure(folder: Path, rows: int) -> dict:
             f"page at row {start:,}": measure_page(hub, parquet, start)
             for start in (0, rows * 9 // 10)
         }
+        say("a filtered export as CSV over HTTP, and bare Arrow writing it")
+        export = measure_export(hub, parquet)
         say("download over HTTP, and cat")
         download = measure_download(hub, parquet)
     finally:
         hub.stop()
-    source.unlink()
-    validation = bench_validation.measure(folder, rows, say)
-    search = bench_search.measure(folder, say)
     return {
         "rows": rows,
         "columns": len(FIELDS),
         "csv_bytes": size,
         "cores": os.cpu_count(),
         "duckdb": duckdb.__version__,
-        "search": search,
-        "measures": released | pages | {"download": download} | validation,
+        "measures": released | pages | {"export as CSV": export, "download": download},
     }
+
+
+def measure_validation(folder: Path, rows: int) -> dict:
+    """Validation against Frictionless."""
+    return {"measures": bench_validation.measure(folder, rows, say)}
+
+
+def measure_search(folder: Path, _rows: int) -> dict:
+    """The search: kept queries, and catalogs of three sizes."""
+    return {"search": bench_search.measure(folder, say)}
+
+
+def measure_rows(folder: Path, rows: int) -> dict:
+    """Rows against the peers, at the size asked for and at ten times of it."""
+    found = {}
+    for size in (rows, 10 * rows):
+        own = folder / str(size)
+        own.mkdir()
+        found[f"{size:,}"] = bench_rows.measure(own, size, say)
+    return {"peers": found}
+
+
+def measure_bytes(folder: Path, _rows: int) -> dict:
+    """Downloads against nginx."""
+    say("downloads, here and from nginx")
+    against = {"unit": "s", "against": "nginx, sendfile"}
+    return {"measures": {n: f | against for n, f in bench_bytes.measure(folder).items()}}
+
+
+def measure_sql(_folder: Path, _rows: int) -> dict:
+    """SQL against bare DuckDB."""
+    say("questions in SQL, here and in bare DuckDB")
+    return {"sql": bench_sql.measure()}
+
+
+PARTS = {
+    "base": measure_base,
+    "bytes": measure_bytes,
+    "sql": measure_sql,
+    "rows": measure_rows,
+    "validation": measure_validation,
+    "search": measure_search,
+}
 
 
 def say(text: str) -> None:
@@ -198,6 +249,27 @@ def measure_page(hub: Hub, parquet: Path, start: int) -> dict:
     return pair(min(t[0] for t in times), min(t[1] for t in times), "s", "the query in bare DuckDB")
 
 
+def measure_export(hub: Hub, parquet: Path) -> dict:
+    """Time rows that a filter lets through, as CSV over HTTP, against Arrow writing the same."""
+    path = f"{hub.url}/api/v1/datasets/bench/resources/bench/export.csv?id=gte.10"
+    sql = f"from read_parquet('{parquet}') where id >= 10"
+    ours, bare = [], []
+    with Path(os.devnull).open("wb") as nowhere, duckdb.connect() as db:
+        db.execute("set threads=1; set enable_progress_bar=false")
+
+        def arrow() -> None:
+            reader = db.execute(sql).to_arrow_reader(122_880)
+            with pyarrow.csv.CSVWriter(nowhere, reader.schema) as writer:
+                for batch in reader:
+                    writer.write_batch(batch)
+
+        for _ in range(3):
+            call = ["curl", "-sfg", "-o", os.devnull, path]
+            ours.append(clock(lambda call=call: subprocess.run(call, check=True)))
+            bare.append(clock(arrow))
+    return pair(min(ours), min(bare), "s", "Arrow writing the same rows, one thread")
+
+
 def measure_download(hub: Hub, parquet: Path) -> dict:
     """Bytes per second of a download against cat of the same file, both to nowhere."""
     url = f"{hub.url}/d/bench/1/{parquet.name}"
@@ -240,9 +312,25 @@ def table(figures: dict) -> str:
     ]
     for name, found in figures["measures"].items():
         lines.append(f"| {name} | {_shown(found)} | {found['against']} |")
+    if "sql" in figures:
+        lines += ["", *sql_table(figures["sql"])]
+    for found in figures.get("peers", {}).values():
+        lines += ["", bench_rows.table(found)]
     if "search" in figures:
         lines += ["", bench_search.table(figures["search"])]
     return "\n".join(lines)
+
+
+def sql_table(found: dict) -> list[str]:
+    """Questions in SQL over HTTP, and the same in bare DuckDB that has the tables open."""
+    lines = ["| SQL | p50 | p95 | bare DuckDB | added |", "|---|---|---|---|---|"]
+    for name, item in found.items():
+        if "a second" in item:
+            lines.append(f"| {name} | {item['a second']:.0f} a second | | | |")
+        else:
+            cells = (f"{item[key]:.1f} ms" for key in ("ours", "p95", "bare", "added"))
+            lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
 
 
 def _shown(found: dict) -> str:

@@ -116,7 +116,7 @@ def _released(folder: Path) -> Hub:
         second = msgspec.structs.replace(first, version=2, submission=other.id, files=tuple(files))
         releases.add(db, second, releases.get_package(db, "lamps", 1), who="bench")
     store.close()
-    return Hub(folder / "data")
+    return Hub(folder / "data", anonymous_bytes=0)
 
 
 @contextmanager

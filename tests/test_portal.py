@@ -339,8 +339,8 @@ def test_the_head_is_for_machines(city):
     assert found["@type"] == "Dataset"
     assert found["name"] == "路灯"
     assert {item["contentUrl"] for item in found["distribution"]} == {
-        f"{city.url}/d/lamps/1/lamps.csv", f"{city.url}/d/lamps/1/lamps.parquet",
-    }  # fmt: skip
+        f"{city.url}/d/lamps/1/lamps.{form}" for form in ("csv", "parquet", "ndjson", "xlsx")
+    }
 
 
 @pytest.mark.parametrize("path", ["/datasets/hostile", "/?q=alert", "/", "/publishers/p1"])

@@ -336,7 +336,7 @@ def _distributions(item: Listed, context: Context, names: Names) -> list[Node]:
     return [
         _distribution(found, release, file, names) | ({"dct:license": terms} if terms else {})
         for file in release.files
-        if file.resource is not None
+        if file.has_rows
     ]
 
 

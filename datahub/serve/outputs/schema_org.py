@@ -127,7 +127,7 @@ def _variables(resource: Json) -> list[Json]:
 
 
 def _downloads(dataset: Dataset, release: Release, names: Names) -> list[Json]:
-    files = (file for file in release.files if file.resource is not None)
+    files = (file for file in release.files if file.has_rows)
     return [_download(file, release, dataset, names) for file in files]
 
 

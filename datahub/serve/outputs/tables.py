@@ -193,7 +193,7 @@ def _suffix(path: str) -> str:
 
 def _downloads(listed: Listed, base: str) -> Iterator[str]:
     for file in items.files(listed):
-        if file.resource is not None and listed.release is not None:
+        if file.has_rows and listed.release is not None:
             yield items.address(listed.release, file, base)
 
 
