@@ -21,16 +21,16 @@ def judged(sql: str) -> gate.Verdict:
 
 
 def test_attacks_spliced_into_allowed_statements_are_seen():
-    """4,000 mutants: of those let through, no function and no table but the allowed ones."""
-    command = [sys.executable, str(ROOT / "tests" / "gate_fuzz.py"), "5", "4000"]
+    """3,000 mutants: of those let through, no function and no table but the allowed ones."""
+    command = [sys.executable, str(ROOT / "tests" / "gate_fuzz.py"), "5", "3000"]
     done = subprocess.run(
         command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120,
         check=True,
     )  # fmt: skip
     told = json.loads(done.stdout)
     assert told["wrong"] == []
-    assert told["cases"] == 4000
-    assert 400 < told["passed"] < 3600
+    assert told["cases"] == 3000
+    assert 300 < told["passed"] < 2700
     assert min(told["pieces"].values()) > 100
 
 
