@@ -137,8 +137,10 @@ class _Walk:
             self.query(item["value"]["query"]["node"], scope, depth + 1, lambdas)
             name = _folded(item["key"])
             if name.startswith(_SYSTEM):
-                self._no(item["value"], f"WITH 的名称不能以 {'、'.join(_SYSTEM)} 开头",
-                         f"a name of WITH does not begin with {', '.join(_SYSTEM)}")  # fmt: skip
+                self._no(
+                    item["value"], "WITH 的名称与系统表相同", "a system table has this name of WITH",
+                    "换一个名称", "Give it another name",
+                )  # fmt: skip
             scope |= {name}
         return scope
 
