@@ -138,7 +138,7 @@ class _Walk:
             name = _folded(item["key"])
             if name.startswith(_SYSTEM):
                 self._no(
-                    item["value"], "WITH 的名称与系统表相同", "a system table has this name of WITH",
+                    item["value"], "WITH 的名称与系统表相同", "a system table is called like this",
                     "换一个名称", "Give it another name",
                 )  # fmt: skip
             scope |= {name}
