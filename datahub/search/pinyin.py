@@ -1,32 +1,27 @@
 """How Chinese is spoken: syllables without tones, from two small tables.
 
 pypinyin takes 60 MB of every process that loads it, most of it for phrases that are read just as
-their characters are. So a child loads it and hands over what a reading needs: each character's
-first reading, and the one phrase in fourteen that is read otherwise (银行 yin hang).
+their characters are. So its dictionaries are read here as the files they are, and what a reading
+needs is kept: each character's first reading, and the one phrase in fourteen that is read
+otherwise (银行 yin hang).
 """
 
 from __future__ import annotations
 
-import sys
 import unicodedata
 from functools import cache, lru_cache
+from importlib.util import find_spec
 from pathlib import Path
-from tempfile import gettempdir
 from typing import TYPE_CHECKING
 
-from datahub.guard.child import Limits
-from datahub.guard.process import run
+import msgspec
+
 from datahub.model import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Container
 
 _TONES = {"\u0300", "\u0301", "\u0304", "\u030c"}
-_LIMITS = Limits(memory=2 << 30, seconds=60)
-
-
-class Nothing(Struct, frozen=True):
-    """What the child is told."""
 
 
 class Readings(Struct, frozen=True):
@@ -34,16 +29,17 @@ class Readings(Struct, frozen=True):
 
     characters: dict[str, str]
     phrases: dict[str, tuple[str, ...]]
+    longest: int  # characters of a phrase
 
 
 @lru_cache(maxsize=131_072)
 def syllables(word: str) -> tuple[str, ...]:
     """Pinyin of a word of Han characters, without tones; ü is v."""
-    known, longest = _readings()
+    known = _readings()
     found: list[str] = []
     at = 0
     while at < len(word):
-        for size in range(min(longest, len(word) - at), 1, -1):
+        for size in range(min(known.longest, len(word) - at), 1, -1):
             if spoken := known.phrases.get(word[at : at + size]):
                 found += spoken
                 at += size
@@ -56,35 +52,34 @@ def syllables(word: str) -> tuple[str, ...]:
 
 
 @cache
-def _readings() -> tuple[Readings, int]:
-    """Both tables, and the length of the longest phrase."""
-    target = "datahub.search.pinyin:collect"
-    found = run(target, Nothing(), returns=Readings, limits=_LIMITS, folder=Path(gettempdir()))
-    characters = {char: sys.intern(syllable) for char, syllable in found.characters.items()}
-    phrases = {
-        word: tuple(sys.intern(syllable) for syllable in spoken)
-        for word, spoken in found.phrases.items()
-    }
-    return Readings(characters=characters, phrases=phrases), max(map(len, phrases))
+def _readings() -> Readings:
+    # By way of bytes: were what stays made among all that goes, it would keep the room of both.
+    return msgspec.json.decode(_told(), type=Readings)
 
 
-def collect(_told: Nothing) -> Readings:
-    """Read pypinyin's dictionaries (in a child)."""
-    from pypinyin.constants import PHRASES_DICT, PINYIN_DICT
-
-    characters = {
-        chr(point): _plain(readings.split(",")[0]) for point, readings in PINYIN_DICT.items()
-    }
-    spoken = {
-        word: tuple(_plain(each[0]) for each in readings) for word, readings in PHRASES_DICT.items()
-    }
+def _told() -> bytes:
+    spec = find_spec("pypinyin")
+    folder = Path(spec.origin).parent if spec and spec.origin else Path()
+    single = msgspec.json.decode((folder / "pinyin_dict.json").read_bytes(), type=dict[int, str])
+    whole = msgspec.json.decode(
+        (folder / "phrases_dict.json").read_bytes(), type=dict[str, list[list[str]]]
+    )
+    plain: dict[str, str] = {}
+    for syllable in {said.split(",")[0] for said in single.values()} | {
+        each[0] for said in whole.values() for each in said
+    }:
+        plain[syllable] = _plain(syllable)
+    characters = {chr(point): plain[said.split(",")[0]] for point, said in single.items()}
+    spoken = {word: tuple(plain[each[0]] for each in said) for word, said in whole.items()}
     odd = {
         word: said
         for word, said in spoken.items()
         if said != tuple(characters.get(char, "") for char in word)
     }
     around = {word: said for word, said in spoken.items() if word not in odd and _holds(word, odd)}
-    return Readings(characters=characters, phrases=odd | around)
+    phrases = odd | around
+    longest = max(map(len, phrases))
+    return msgspec.json.encode(Readings(characters=characters, phrases=phrases, longest=longest))
 
 
 def _holds(word: str, phrases: Container[str]) -> bool:
