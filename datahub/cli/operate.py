@@ -83,8 +83,10 @@ def serve(
     listener = listen(chosen)
     environment = settings.to_environment(chosen) | metrics_folder(chosen)
     handle = listener.fileno()
+    # Each thread that answers would keep an arena of memory of its own (mallopt(3)).
+    lean = environment | {"MALLOC_ARENA_MAX": "2"}
     services = [
-        Service(f"web-{n}", ("web", "--fd", str(handle)), environment, (handle,))
+        Service(f"web-{n}", ("web", "--fd", str(handle)), lean, (handle,))
         for n in range(chosen.workers)
     ]
     others = [Service(name, (name,), environment) for name in ("worker", "queries")]
