@@ -886,6 +886,8 @@ def test_a_whole_table_is_its_file(server):
 def test_exports_have_no_pages(server, ending):
     """All rows that a question finds come in one answer, in order."""
     answered = exported(server, ending, level="eq.优", select="time,aqi", order="aqi.desc,time")
+    name = f"air_hourly.{ending}"
+    assert f'filename="{name}"' in answered.headers["content-disposition"]
     assert answered.status_code == 200, answered.text[:500]
     content = io.BytesIO(answered.content)
     if ending == "json":

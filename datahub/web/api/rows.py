@@ -14,6 +14,7 @@ from litestar.params import FromPath
 from litestar.response import Stream
 
 from datahub.forms.names import FORMS
+from datahub.guard.text import content_disposition
 from datahub.serve.query.tree import LONGEST
 from datahub.web import rows_answer
 from datahub.web.access import Permission
@@ -263,7 +264,8 @@ async def _export(
     if isinstance(found, Response):
         return found
     chunks, more = await rows_answer.export(reading, found)
-    return Stream(chunks, media_type=found.form.media_type, headers=headers(found) | more)
+    named = {"content-disposition": content_disposition(f"{resource}{found.form.suffix}")}
+    return Stream(chunks, media_type=found.form.media_type, headers=headers(found) | more | named)
 
 
 def _suffix(request: Request[Any, Any, Any]) -> str:
