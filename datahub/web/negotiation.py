@@ -1,4 +1,4 @@
-"""Which form of an answer a request likes best (RFC 9110 §12.5.1)."""
+"""Which form of an answer a request likes best, and whether it has it (RFC 9110 §12.5.1, §13)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import re
 
 _RANGE = re.compile(r"\s*([!#$&^_.+\w*-]+/[!#$&^_.+\w*-]+)\s*((?:;[^,]*)?)", re.ASCII)
 _QUALITY = re.compile(r";\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*(?:;|\Z)", re.ASCII | re.IGNORECASE)
+
+
+def matches(condition: str | None, etag: str) -> bool:
+    """Compare If-None-Match with a tag, weakly (RFC 9110 §8.8.3.2)."""
+    if condition is None:
+        return False
+    tags = [tag.strip().removeprefix("W/") for tag in condition.split(",")]
+    return condition.strip() == "*" or etag.removeprefix("W/") in tags
 
 
 def best(accept: str | None, offered: dict[str, str]) -> str | None:

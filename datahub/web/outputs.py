@@ -31,7 +31,7 @@ from datahub.serve.outputs.texts import iri
 from datahub.store import Store, listing
 from datahub.web.access import Permission
 from datahub.web.address import base_of
-from datahub.web.negotiation import best
+from datahub.web.negotiation import best, matches
 
 _PUBLIC = {"permission": Permission.CATALOG_READ}
 _AT_ONCE = 2
@@ -331,9 +331,7 @@ def _tag(seq: int, *parts: object) -> str:
 
 
 def _unchanged(request: Request[Any, Any, Any], tag: str) -> bool:
-    given = request.headers.get("if-none-match", "")
-    known = {item.strip().removeprefix("W/") for item in given.split(",")}
-    return given.strip() == "*" or tag.removeprefix("W/") in known
+    return matches(request.headers.get("if-none-match"), tag)
 
 
 def _headers(tag: str, media_type: str, file: str, *, links: bool) -> dict[str, str]:

@@ -37,14 +37,6 @@ _ENDLESS = 1 << 62
 _FEW = 1000  # rows that are read while other requests wait
 
 
-def matches(condition: str | None, etag: str) -> bool:
-    """Compare If-None-Match with a tag, weakly (RFC 9110 §8.8.3.2)."""
-    if condition is None:
-        return False
-    tags = [tag.strip().removeprefix("W/") for tag in condition.split(",")]
-    return condition.strip() == "*" or etag.removeprefix("W/") in tags
-
-
 # Pages ----------------------------------------------------------------------------------------
 
 

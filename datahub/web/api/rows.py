@@ -19,6 +19,7 @@ from datahub.serve.query.tree import LONGEST
 from datahub.web import rows_answer
 from datahub.web.access import Permission
 from datahub.web.answers import mark
+from datahub.web.negotiation import matches
 from datahub.web.rows_request import SHAPES, Asked, headers, understood
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _understood(
     if "as_of" not in request.query_params:
         mark(request, asked.table)
     condition = request.headers.get("if-none-match")
-    if condition is not None and rows_answer.matches(condition, asked.etag):
+    if condition is not None and matches(condition, asked.etag):
         return Response(b"", status_code=304, headers=headers(asked))
     return asked
 

@@ -22,7 +22,7 @@ from datahub.web.access import Permission
 from datahub.web.answers import mark
 from datahub.web.api.datasets import check_names
 from datahub.web.attending import attended
-from datahub.web.rows_answer import matches
+from datahub.web.negotiation import matches
 from datahub.web.sql_request import SHAPES, Asked, SqlBody, of_body, of_query
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ from datahub.serve.reading import Reading, Table
 from datahub.validation.statistics import FORMAT
 from datahub.web.access import Permission
 from datahub.web.api.datasets import check_names
+from datahub.web.negotiation import matches
 
 _PUBLIC = {"permission": Permission.CATALOG_READ}
 _BASE = "/api/v1/datasets/{dataset:str}/resources/{resource:str}"
@@ -78,9 +79,7 @@ def unchanged(
     tag = f'"{told.hexdigest()[:24]}"'
     kept = "max-age=60" if table.latest else "max-age=31536000, immutable"
     headers = {"etag": tag, "cache-control": f"public, {kept}", "vary": "Accept-Encoding"}
-    given = request.headers.get("if-none-match", "")
-    tags = {item.strip().removeprefix("W/") for item in given.split(",")}
-    return headers, given.strip() == "*" or tag in tags
+    return headers, matches(request.headers.get("if-none-match"), tag)
 
 
 @get(
