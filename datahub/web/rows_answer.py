@@ -18,7 +18,6 @@ from datahub.serve import cursors, rows, sources
 from datahub.serve.asking import Bounds, Question, ask
 from datahub.serve.cursors import Cursor, Start
 from datahub.serve.query.conditions import Bound
-from datahub.serve.query.outputs import of_table
 from datahub.serve.query.scanner import invalid
 from datahub.web.rows_request import Asked, headers, links
 
@@ -157,7 +156,7 @@ def _envelope(
     else:
         data = b"[" + b",\n".join(page_.rows) + b"]"
     rest: dict[str, Any] = {
-        "fields": _fields(asked),
+        "fields": msgspec.Raw(asked.question.fields),
         "page": {
             "limit": asked.limit,
             "max": settings.page_rows,
@@ -173,23 +172,12 @@ def _envelope(
     return b'{"data":' + data + b"," + msgspec.json.encode(rest)[1:]
 
 
-def _fields(asked: Asked) -> list[dict[str, str]]:
-    described = {field["name"]: field for field in asked.table.schema["fields"]}
-    found = []
-    for output in asked.plan.outputs:
-        name = output.column.name
-        own = described.get(name, {}) if output.sql == of_table(name) else {}
-        title = str(own.get("title") or name)
-        found.append({"name": name, "title": title, "type": output.column.type})
-    return found
-
-
 def _neighbours(reading: Reading, asked: Asked, page_: Page) -> tuple[str | None, str | None]:
     """Cursors of the next page and of the one before."""
     data, position = reading.store.settings.data, asked.start.position
 
     def cursor(start: Start) -> str:
-        return cursors.write(data, Cursor(asked.table.version, start, asked.fingerprint))
+        return cursors.write(data, Cursor(asked.table.version, start, asked.question.fingerprint))
 
     following = cursor(Start(position + len(page_.rows), page_.last)) if page_.more else None
     before = cursor(Start(max(0, position - asked.limit))) if position else None

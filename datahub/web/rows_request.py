@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, quote_plus
+
+import msgspec
 
 from datahub.errors import CursorInvalid, ParameterInvalid
 from datahub.errors_rows import FormMissing, NotAcceptable
@@ -12,6 +15,7 @@ from datahub.forms.names import FORMS, Form
 from datahub.serve import cursors
 from datahub.serve.cursors import Start
 from datahub.serve.query import plan as plans
+from datahub.serve.query.outputs import of_table
 from datahub.serve.query.scanner import invalid
 from datahub.web.negotiation import best
 
@@ -32,9 +36,19 @@ ONCE = (*_TABLE, *_PAGE_OF)
 _FOREVER = "public, max-age=31536000, immutable"
 _LATEST = "public, max-age=60, must-revalidate"
 _ALTERNATES = ("json", "csv", "parquet")  # the others are told in the documentation
+_SHORT = 1000  # characters of a question that is remembered
 _LINK_QUERY = 2000  # characters; headers are no place for longer ones
 _ACCEPTED = {form.media_type.split(";")[0]: name for name, form in FORMS.items()}
 _ACCEPTED |= {"text/xml": "xml", "application/ndjson": "ndjson", "application/jsonl": "ndjson"}
+
+
+class Question(NamedTuple):
+    """What is asked of a table, apart from the page."""
+
+    plan: Plan
+    canonical: str  # one text for all ways of asking it
+    fingerprint: bytes  # what a cursor belongs to
+    fields: bytes  # JSON of name, title and type of each column of the answer
 
 
 class Asked(NamedTuple):
@@ -43,7 +57,7 @@ class Asked(NamedTuple):
     path: str  # of the request, without ending
     pairs: tuple[tuple[str, str], ...]  # its parameters
     table: Table
-    plan: Plan
+    question: Question
     form: Form
     shape: str
     limit: int
@@ -52,10 +66,9 @@ class Asked(NamedTuple):
     pinned: bool  # to a version, for ever
 
     @property
-    def fingerprint(self) -> bytes:
-        """What a cursor belongs to."""
-        table = self.table
-        return cursors.digest(table.dataset, table.resource, self.plan.query.canonical)
+    def plan(self) -> Plan:
+        """The question, compiled."""
+        return self.question.plan
 
     @property
     def etag(self) -> str:
@@ -63,18 +76,32 @@ class Asked(NamedTuple):
         counted = self.plan.query.filtered or self.plan.grouped or self.plan.query.facet
         table = self.table
         told = (_FORMAT, table.dataset, table.version, table.resource, table.digest, self.form.name,
-                self.shape, self.limit, *self.start, self.counting, self.plan.query.canonical,
+                self.shape, self.limit, *self.start, self.counting, self.question.canonical,
                 self.plan.query.facet)  # fmt: skip
         tag = f'"{sha256(repr(told).encode()).hexdigest()[:32]}"'
         return tag if self.counting == "none" or not counted else f"W/{tag}"
 
     def address(self, **changes: str | None) -> str:
         """Address of this request with other parameters; None takes one away."""
-        pairs = [pair for pair in self.pairs if pair[0] not in changes]
-        pairs += [(name, value) for name, value in changes.items() if value is not None]
-        query = urlencode(pairs)
-        path = quote(self.path, safe="/%")
-        return f"{path}?{query}" if query else path
+        told = [pair for name, pair in _encoded(self.pairs) if name not in changes]
+        told += [_told(name, value) for name, value in changes.items() if value is not None]
+        path = _path(self.path)
+        return f"{path}?{'&'.join(told)}" if told else path
+
+
+@lru_cache(maxsize=256)
+def _encoded(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Names, and the pairs as they stand in an address."""
+    return tuple((name, _told(name, value)) for name, value in pairs)
+
+
+def _told(name: str, value: str) -> str:
+    return f"{quote_plus(name)}={quote_plus(value)}"
+
+
+@lru_cache(maxsize=256)
+def _path(path: str) -> str:
+    return quote(path, safe="/%")
 
 
 def understood(
@@ -100,12 +127,11 @@ def understood(
             f"the cursor belongs to version {cursor.version}",
         )  # fmt: skip
     table = reading.table(dataset, resource, cursor.version if cursor else version)
-    query = plans.read([pair for pair in pairs if pair[0] not in ONCE], table.columns)
     asked = Asked(
-        path=request.url.path.removesuffix(suffix),
+        path=request.scope["path"].removesuffix(suffix),
         pairs=pairs,
         table=table,
-        plan=plans.compiled(query, table.columns),
+        question=question_of(table, tuple(pair for pair in pairs if pair[0] not in ONCE)),
         form=form_of(own.get("format"), request.headers.get("accept"), suffix),
         shape=_one_of("shape", own.get("shape"), SHAPES) or "objects",
         limit=_limit(own.get("limit"), reading.store.settings.page_rows),
@@ -113,11 +139,45 @@ def understood(
         counting=_one_of("count", own.get("count"), ("exact", "none")),
         pinned="version" in own and not table.latest and cursor is None,
     )
-    if cursor is not None and cursor.asked != asked.fingerprint:
+    if cursor is not None and cursor.asked != asked.question.fingerprint:
         raise CursorInvalid
     if asked.shape != "objects" and asked.form.name != "json":
         raise invalid("shape", asked.shape, "只用于 json", "goes with json only")
     return asked._replace(pinned=asked.pinned or cursor is not None)
+
+
+def question_of(table: Table, pairs: tuple[tuple[str, str], ...]) -> Question:
+    """Compile a question on a table; short ones are remembered, for every page asks the same.
+
+    Raises:
+        ParameterInvalid, ParameterUnknown: a parameter is wrong, and which.
+
+    """
+    short = sum(len(name) + len(value) for name, value in pairs) < _SHORT
+    return (_question if short else _question.__wrapped__)(table, pairs)
+
+
+@lru_cache(maxsize=256)
+def _question(table: Table, pairs: tuple[tuple[str, str], ...]) -> Question:
+    plan = plans.compiled(plans.read(pairs, table.columns), table.columns)
+    canonical = plan.query.canonical
+    return Question(
+        plan=plan,
+        canonical=canonical,
+        fingerprint=cursors.digest(table.dataset, table.resource, canonical),
+        fields=msgspec.json.encode(_fields(table, plan)),
+    )
+
+
+def _fields(table: Table, plan: Plan) -> list[dict[str, str]]:
+    described = {field["name"]: field for field in table.schema["fields"]}
+    found = []
+    for output in plan.outputs:
+        name = output.column.name
+        own = described.get(name, {}) if output.sql == of_table(name) else {}
+        title = str(own.get("title") or name)
+        found.append({"name": name, "title": title, "type": output.column.type})
+    return found
 
 
 def own_parameters(
@@ -180,7 +240,7 @@ def links(asked: Asked, following: str | None, before: str | None) -> str:
             found.append(f'<{address}>; rel="{relation}"')
     if not asked.pinned:
         found.append(f'<{asked.address(version=version, as_of=None)}>; rel="canonical"')
-    schema = quote(asked.path.rpartition("/")[0], safe="/%") + "/schema"
+    schema = _path(asked.path.rpartition("/")[0]) + "/schema"
     found.append(f'<{schema}>; rel="describedby"')
     if not asked.start.position:
         base = asked.address(format=None, shape=None)
