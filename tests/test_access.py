@@ -130,6 +130,7 @@ MATRIX = {
     ("GET", "/metrics", None): PUBLIC,
     ("GET", "/", None): PUBLIC,
     ("GET", "/datasets/air_hourly", None): PUBLIC,
+    ("GET", "/datasets/air_hourly/resources/air_hourly", None): PUBLIC,
     ("GET", "/docs", None): PUBLIC,
     ("GET", "/api/v1/datasets/clinics/package", None): PUBLIC,
     ("PUT", "/api/v1/datasets/clinics", "{}"): RECORD,

@@ -58,7 +58,7 @@ def page(reading: Reading, asked: Asked) -> Response[Any]:
     """Answer with a page that is made here."""
     found = rows.page(reading, asked.table, asked.plan, asked.start, asked.limit, _row_of(asked))
     total = total_of(reading, asked, found)
-    following, before = _neighbours(reading, asked, found)
+    following, before = neighbours(reading, asked, found)
     if asked.form.name == "json":
         body = _envelope(reading, asked, found, total, following, before)
     else:
@@ -73,7 +73,7 @@ def page(reading: Reading, asked: Asked) -> Response[Any]:
 async def page_by_child(reading: Reading, asked: Asked) -> Response[Any]:
     """Answer with a page in a form that a query child makes."""
     page_, total, question = await run_sync(_question_of_page, reading, asked)
-    following, before = _neighbours(reading, asked, page_)
+    following, before = neighbours(reading, asked, page_)
     answer = await ask(reading, question, partial(_table, asked.table))
     body = await _whole(answer)
     return Response(
@@ -172,7 +172,7 @@ def _envelope(
     return b'{"data":' + data + b"," + msgspec.json.encode(rest)[1:]
 
 
-def _neighbours(reading: Reading, asked: Asked, page_: Page) -> tuple[str | None, str | None]:
+def neighbours(reading: Reading, asked: Asked, page_: Page) -> tuple[str | None, str | None]:
     """Cursors of the next page and of the one before."""
     data, position = reading.store.settings.data, asked.start.position
 

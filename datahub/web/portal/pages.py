@@ -13,7 +13,7 @@ from datahub.web.access import Permission
 from datahub.web.address import base_of
 from datahub.web.api.datasets import store_of
 from datahub.web.api.search import search_of
-from datahub.web.portal import catalog, dataset, docs, places, terms
+from datahub.web.portal import catalog, dataset, docs, open_pages, places, terms
 from datahub.web.portal.render import STATIC, VERSIONS, page, problem_page
 
 __all__ = ["problem_page", "routes"]
@@ -152,4 +152,5 @@ routes = [
     show_docs,
     static,
     favicon,
+    *open_pages.routes,
 ]

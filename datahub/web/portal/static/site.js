@@ -1,5 +1,6 @@
 "use strict";
-// Suggestions while typing, and filters that are open where there is room. Pages work without.
+// Suggestions while typing, filters that are open where there is room, programs that are copied
+// by a button. Pages work without.
 (() => {
   const DELAY = 120;
   const KINDS = { title: "数据集", keyword: "关键字", term: "词条", publisher: "机构" };
@@ -112,6 +113,29 @@
   }
 
   document.querySelectorAll("input[data-suggest]").forEach(offer);
+
+  function copyable(block) {
+    const line = document.createElement("p");
+    line.className = "copied";
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "复制";
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(block.textContent);
+        button.textContent = "已复制";
+      } catch {  // not allowed, or not over https: it is at least selected
+        getSelection().selectAllChildren(block);
+        button.textContent = "已选中，请按 Ctrl+C";
+      }
+      setTimeout(() => { button.textContent = "复制"; }, 2500);
+    });
+    line.append(button);
+    block.before(line);
+  }
+
+  document.querySelectorAll(".snippet pre, pre[data-copy]").forEach(copyable);
 
   const drawer = document.querySelector("details.drawer");
   if (drawer) {
