@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import errno
 import shutil
-import signal
 import socket
-import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,9 +14,10 @@ import msgspec
 import typer
 
 from datahub import settings
-from datahub.cli import show
+from datahub.cli import processes, show
 from datahub.cli.catalog import print_plan
 from datahub.errors import ServiceUnavailable
+from datahub.guard.spare import FRAMES, spare
 from datahub.guard.supervisor import Service, die_with_parent, supervise
 from datahub.guard.text import check_name
 from datahub.logs import configure
@@ -42,7 +40,6 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="例：datahub serve --port 8000 --workers 2")(serve)
     app.command(epilog="例：datahub worker（通常由 serve 启动）")(worker)
     app.command(epilog="例：datahub queries（通常由 serve 启动）")(queries)
-    app.command(hidden=True)(web)
     app.command(epilog="例：datahub demo catalogs/yichang（make run 用的就是它）")(demo)
     app.add_typer(token_app, name="token")
 
@@ -86,10 +83,12 @@ def serve(
     # Each thread that answers would keep an arena of memory of its own (mallopt(3)).
     lean = environment | {"MALLOC_ARENA_MAX": "2"}
     services = [
-        Service(f"web-{n}", ("web", "--fd", str(handle)), lean, (handle,))
+        Service(f"web-{n}", (processes.__name__, "web", str(handle)), lean, (handle,))
         for n in range(chosen.workers)
     ]
-    others = [Service(name, (name,), environment) for name in ("worker", "queries")]
+    others = [
+        Service(name, (processes.__name__, name), environment) for name in ("worker", "queries")
+    ]
     supervise([*services, *others])
 
 
@@ -125,69 +124,15 @@ def metrics_folder(chosen: Settings) -> dict[str, str]:
     return {"PROMETHEUS_MULTIPROC_DIR": str(folder)}
 
 
-def web(fd: Annotated[int, typer.Option(help="socket of the supervisor")]) -> None:
-    """Serve HTTP on a socket that the supervisor opened."""
-    import uvicorn
-
-    from datahub.web.protocol import BoundedHttp
-
-    die_with_parent()
-    listener = socket.socket(fileno=fd)
-    config = uvicorn.Config(
-        "datahub.web.app:application",
-        factory=True,
-        http=BoundedHttp,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # web.address believes them where the settings say so
-        timeout_keep_alive=30,
-        timeout_graceful_shutdown=15,
-    )
-    uvicorn.Server(config).run(sockets=[listener])
-
-
 def worker(data: Data = None) -> None:
     """运行流水线 · Run the pipeline: detect, validate, screen, release."""
-    from datahub import errands
-    from datahub.pipeline import work
-    from datahub.store import open_store
-
-    die_with_parent()
-    chosen = settings.load(data=data)
-    configure(chosen.log)
-    stopping = _until_told()
-    store = open_store(chosen)
-    work(store, stopping, errands.start)
-    store.close()
+    processes.worker(data)
 
 
 def queries(data: Data = None) -> None:
     """运行查询子进程 · Keep children that answer SQL: limited, single-use, without rights."""
-    from datahub.guard import jail
-    from datahub.guard.child import WithoutPandas
-
-    sys.meta_path.insert(0, WithoutPandas())
-    from datahub.serve.sql.child import birth, rehearse
-
-    die_with_parent()
-    chosen = settings.load(data=data)
-    configure(chosen.log)
-    rehearse()
-    jail.serve(chosen, _until_told(), birth)
-
-
-def _until_told() -> Callable[[], bool]:
-    """Tell whether SIGTERM or SIGINT came."""
-    stopping = False
-
-    def stop(_signal: int, _frame: Any) -> None:
-        nonlocal stopping
-        stopping = True
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    return lambda: stopping
+    spare(*FRAMES)
+    processes.queries(data)
 
 
 @token_app.command("create", epilog="例：datahub token create li --role steward --publisher yc-env")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import importlib
-import importlib.abc
 import os
 import resource
 import signal
@@ -19,6 +18,7 @@ import typing
 import msgspec
 
 from datahub.errors import ChildMemory, DatahubError, FileError, StorageFull
+from datahub.guard.spare import FRAMES, spare
 
 _PR_SET_PDEATHSIG = 1
 
@@ -29,15 +29,6 @@ class Limits(msgspec.Struct, frozen=True):
     memory: int
     seconds: int
     file_bytes: int = 64 << 30
-
-
-class WithoutPandas(importlib.abc.MetaPathFinder):
-    """Keeps pyarrow from loading what it can do without: a third of a second for nothing."""
-
-    def find_spec(self, name: str, *_: object) -> None:
-        """Find nothing; for pandas and numpy, tell that they are not there."""
-        if name in ("pandas", "numpy"):
-            raise ModuleNotFoundError(name, name=name)
 
 
 def main() -> None:
@@ -54,7 +45,7 @@ def main() -> None:
 
 def _outcome(target: str, call: bytes) -> bytes:
     limits, argument = msgspec.json.decode(call, type=tuple[Limits, msgspec.Raw])
-    sys.meta_path.insert(0, WithoutPandas())
+    spare(*FRAMES)
     _apply(limits)
     try:
         module, name = target.split(":")

@@ -22,10 +22,10 @@ _log = structlog.get_logger()
 
 @dataclass
 class Service:
-    """One process to keep running: the arguments of `datahub`, and what it inherits."""
+    """One process to keep running: a module with its arguments, and what the process inherits."""
 
     name: str
-    arguments: Sequence[str]
+    command: Sequence[str]
     environment: dict[str, str] = field(default_factory=dict)
     pass_fds: tuple[int, ...] = ()
     child: subprocess.Popen[bytes] | None = None
@@ -37,7 +37,7 @@ class Service:
         self.starts = [t for t in self.starts if now - t < 30] + [now]  # noqa: PLR2004 - seconds
         time.sleep(min(5.0, 0.1 * (len(self.starts) - 1)))
         self.child = subprocess.Popen(
-            [sys.executable, "-m", "datahub.cli", *self.arguments],
+            [sys.executable, "-m", *self.command],
             pass_fds=self.pass_fds,
             env=os.environ | self.environment | {"DATAHUB_SUPERVISOR": str(os.getpid())},
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,6 @@ from litestar.types import ASGIApp
 
 from datahub import __version__, settings
 from datahub.errors_limits import HeaderTooLarge
-from datahub.guard.child import WithoutPandas
 from datahub.logs import configure
 from datahub.search.service import Search
 from datahub.serve.engine import Engine
@@ -147,8 +145,6 @@ def _openapi() -> OpenAPIConfig:
 
 def application() -> ASGIApp:
     """Build what a web process serves; the settings come from its environment."""
-    # To bind a value DuckDB loads pandas and numpy where they are installed: 85 MB for nothing.
-    sys.meta_path.insert(0, WithoutPandas())
     return serving(create_app())
 
 
