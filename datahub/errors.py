@@ -125,8 +125,13 @@ class ParameterUnknown(RequestError):
     """A query parameter is neither known nor a column."""
 
     code = "parameter-unknown"
-    zh = "没有叫“{name}”的参数或列；可用的列：{allowed}"
-    en = "There is no parameter or column called '{name}'; columns: {allowed}"
+    zh = "没有叫“{name}”的参数或列；可用的：{there_zh}"
+    en = "There is no parameter or column called '{name}'; there are: {there_en}"
+
+    def __init__(self, *, name: str, allowed: str, **_: str) -> None:
+        """Keep the name that was given and those there are."""
+        there = {"there_zh": allowed or "无", "there_en": allowed or "none"}
+        super().__init__(name=name, allowed=allowed, **there)
 
 
 class CursorInvalid(RequestError):
@@ -149,8 +154,8 @@ class NameInvalid(RequestError):
     """A name has characters or a length that names here do not have."""
 
     code = "name-invalid"
-    zh = "{what}“{value}”不能用作名称：{reason_zh}"
-    en = "'{value}' cannot be a {what}: {reason_en}"
+    zh = "“{value}”不能用作{what_zh}：{reason_zh}"
+    en = "'{value}' cannot be a {what_en}: {reason_en}"
 
 
 class BodyTooLarge(RequestError):
@@ -158,8 +163,8 @@ class BodyTooLarge(RequestError):
 
     code = "body-too-large"
     status = 413
-    zh = "文件超过上限 {limit} 字节。请拆成几个文件分别报送。"
-    en = "The body exceeds the limit of {limit} bytes. Split it into several files."
+    zh = "请求内容超过上限 {limit} 字节。文件请拆成几个分别报送，其他请求请缩短内容。"
+    en = "The body exceeds the limit of {limit} bytes. Split files into several; else send less."
 
 
 class MethodNotAllowed(RequestError):
@@ -167,8 +172,8 @@ class MethodNotAllowed(RequestError):
 
     code = "method-not-allowed"
     status = 405
-    zh = "这个地址不支持 {method} 方法。"
-    en = "This address does not support {method}."
+    zh = "这个地址不支持 {method} 方法，支持的是 {allowed}。"
+    en = "This address does not support {method}; it supports {allowed}."
 
 
 class AccessError(RequestError):
@@ -186,7 +191,9 @@ class TokenMissing(AccessError):
     code = "token-missing"
     status = 401
     zh = "需要令牌：请在请求头里加 Authorization: Bearer <令牌>。令牌请向管理员索取。"
-    en = "A token is needed: send Authorization: Bearer <token> (datahub token create makes one)."
+    en = (
+        "A token is needed: send Authorization: Bearer <token>. Operators of the service make them."
+    )
 
 
 class TokenInvalid(AccessError):
@@ -227,8 +234,8 @@ class MissingError(RequestError):
 
     code = "not-found"
     status = 404
-    zh = "没有这个地址。"
-    en = "There is nothing at this address."
+    zh = "没有这个地址；全部地址见 /docs。"
+    en = "There is nothing at this address; /docs lists all there are."
 
 
 class DatasetUnknown(MissingError):

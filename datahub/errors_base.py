@@ -25,12 +25,12 @@ class DatahubError(Exception):
     @property
     def text_zh(self) -> str:
         """The public text in Chinese."""
-        return self.zh.format_map(_Facts(self.facts))
+        return self.zh.format_map(_Facts(self.facts)).strip()
 
     @property
     def text_en(self) -> str:
         """The public text in English."""
-        return self.en.format_map(_Facts(self.facts))
+        return self.en.format_map(_Facts(self.facts)).strip()
 
     def __str__(self) -> str:
         return f"{self.code}: {self.text_zh} {self.text_en}"

@@ -27,7 +27,7 @@ class KeyMissing(AccessError):
     status = 401
     zh = "这个地址需要 API 密钥：请求头 Authorization: Bearer dk_…。用 POST /api/v1/keys 可领取。"
     en = (
-        "This address is about an API key: send Authorization: Bearer dk_…. POST /api/v1/keys "
+        "This address needs an API key: send Authorization: Bearer dk_…. POST /api/v1/keys "
         "makes one."
     )
 

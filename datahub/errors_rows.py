@@ -27,8 +27,11 @@ class RowsNotOne(RequestError):
 
     code = "rows-not-one"
     status = 406
-    zh = "要求单个对象，但结果有 {rows} 行。"
-    en = "One object was asked for, but the result has {rows} rows."
+    zh = "要求单个对象，但结果有 {rows} 行。请加上主键条件，或去掉 Accept 里的 object。"
+    en = (
+        "One object was asked for, but the result has {rows} rows. Add a condition on the key, or "
+        "accept application/json."
+    )
 
 
 class RangeBeyond(RequestError):
@@ -36,5 +39,5 @@ class RangeBeyond(RequestError):
 
     code = "range-beyond"
     status = 416
-    zh = "从第 {offset} 行起没有数据；共 {total} 行。"
-    en = "There is nothing from row {offset} on; there are {total} rows."
+    zh = "从第 {offset} 行起没有数据；共 {total} 行，行号从 0 开始。"
+    en = "There is nothing from row {offset} on; there are {total} rows, counted from 0."

@@ -13,7 +13,7 @@ _FILE_BYTES = 200
 
 
 def check_name(value: str, what: str) -> str:
-    """Return the name of a dataset, resource or person, or refuse it.
+    """Return the name of a dataset, resource or person, or refuse it; `what` is 中文 English.
 
     Data Package 2.0 lets names be lower-case letters, digits, `.`, `_` and `-`; here without the
     dot, so that a name is also a folder, a file stem and an SQL identifier.
@@ -24,7 +24,7 @@ def check_name(value: str, what: str) -> str:
     """
     if not _NAME.match(value):
         raise NameInvalid(
-            what=what,
+            **_both(what),
             value=printable(value),
             reason_zh="只能用小写字母、数字、下划线和连字符，以字母或数字开头，最长 63 个字符",
             reason_en="use lower-case letters, digits, _ and -, starting with a letter or digit",
@@ -43,19 +43,25 @@ def check_file_name(value: str) -> str:
     bad = any(unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp") for c in name)
     if bad or not name.strip(". ") or "/" in name or "\\" in name:
         raise NameInvalid(
-            what="文件名 file name",
+            **_both("文件名 file name"),
             value=printable(value),
             reason_zh="不能为空，不能含有路径（/ 或 \\）、换行或控制字符",
             reason_en="it must not be empty or contain /, \\, line breaks or control characters",
         )
     if len(name.encode()) > _FILE_BYTES:
         raise NameInvalid(
-            what="文件名 file name",
+            **_both("文件名 file name"),
             value=printable(value[:40]) + "…",
             reason_zh=f"太长，最多 {_FILE_BYTES} 字节",
             reason_en=f"it is longer than {_FILE_BYTES} bytes",
         )
     return name
+
+
+def _both(what: str) -> dict[str, str]:
+    """Facts of what a name is of, in each language."""
+    zh, _, en = what.partition(" ")
+    return {"what_zh": zh, "what_en": en}
 
 
 def printable(value: str) -> str:

@@ -71,6 +71,7 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
 
     Raises:
         TokenMissing: the route is not public and no token came.
+        KeyMissing: a key is enough for the route, and none came.
         TokenInvalid, KeyInvalid: one came that is not valid, on whatever route.
         AccessError: the person's role, or a key, lacks the permission.
         DatahubError: the request was refused before.
@@ -85,7 +86,7 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     secret = credential_of(connection.scope["headers"])
     if secret is None:
         if permission not in PUBLIC:
-            raise KeyMissing if permission is P.KEY_OWN else TokenMissing
+            raise KeyMissing if permission in KEY else TokenMissing
     elif permission not in await run_sync(_permissions, connection, secret):
         raise AccessError(permission=permission.value)
 

@@ -18,6 +18,7 @@ from litestar.exceptions import (
 from datahub.errors import (
     BodyInvalid,
     BodyTooLarge,
+    CursorInvalid,
     DatahubError,
     MethodNotAllowed,
     MissingError,
@@ -25,7 +26,11 @@ from datahub.errors import (
     RequestError,
 )
 from datahub.errors_catalog import DatasetMoved
+from datahub.errors_query import SqlInvalid
+from datahub.errors_rows import FormMissing
+from datahub.forms.names import FORMS
 from datahub.serve.files import EXPOSED
+from datahub.web import body_errors
 
 if TYPE_CHECKING:
     from litestar.types import Send
@@ -33,6 +38,8 @@ if TYPE_CHECKING:
 _log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
 _BEFORE_NAMES = ("/api/v1/datasets/", "/datasets/", "/d/")
+_STORED = "/api/v1/queries"
+_HAVE_FORMS = ("rows", "export", "sql")  # last parts of addresses that take an ending
 _SMALL_BODY = 1 << 20
 
 
@@ -46,16 +53,20 @@ def body(error: DatahubError, instance: str, request_id: str) -> dict[str, Any]:
         "detail_zh": error.text_zh,
         "code": error.code,
         "facts": error.facts,
-        "errors": _errors(error),
+        "errors": _errors(error, instance),
         "retryable": error.retryable,
         "instance": instance,
         "request_id": request_id,
     }
 
 
-def _errors(error: DatahubError) -> list[dict[str, Any]]:
+def _errors(error: DatahubError, instance: str) -> list[dict[str, Any]]:
     """Each parameter or field that is wrong, and what would be right."""
     facts = error.facts
+    if isinstance(error, SqlInvalid):
+        facts = {"name": "sql" if instance.startswith(_STORED) else "q"} | facts
+    if isinstance(error, CursorInvalid):
+        facts = {"name": "cursor"} | facts
     if isinstance(facts.get("problems"), list):  # of a record: field, rule and both texts
         return [
             {"param": item.get("field", ""), "reason": item.get("en", ""),
@@ -70,7 +81,9 @@ def _errors(error: DatahubError) -> list[dict[str, Any]]:
         "reason_zh": str(facts.get("reason_zh", error.text_zh)),
     }
     allowed = facts.get("allowed")
-    return [told | ({"allowed": allowed.split(", ")} if isinstance(allowed, str) else {})]
+    return [
+        told | ({"allowed": allowed.split(", ")} if allowed and isinstance(allowed, str) else {})
+    ]
 
 
 def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -82,8 +95,8 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     if ours.status >= 500 and not ours.retryable:  # noqa: PLR2004 - HTTP
         _log.error("request.failed", path=request.url.path, request_id=request_id, exc_info=error)
     headers = _headers(ours)
-    if isinstance(error, MethodNotAllowedException) and error.headers:
-        headers["allow"] = error.headers["allow"].replace("GET", "GET, HEAD")
+    if isinstance(error, MethodNotAllowedException):
+        headers["allow"] = _allowed(error)
     if wants_page(request.scope):
         from datahub.web.portal.pages import problem_page
 
@@ -94,6 +107,12 @@ def handle(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
         media_type=MEDIA_TYPE,
         headers=headers,
     )
+
+
+def _allowed(error: MethodNotAllowedException) -> str:
+    """Methods that an address has."""
+    told = (error.headers or {}).get("allow", "").replace("GET", "GET, HEAD")
+    return ", ".join(sorted(told.split(", ")))
 
 
 def _redirect(request: Request[Any, Any, Any], error: DatasetMoved) -> Response[Any]:
@@ -158,20 +177,30 @@ def as_ours(request: Request[Any, Any, Any], error: Exception) -> DatahubError:
         case DatahubError():
             ours = error
         case MethodNotAllowedException():
-            ours = MethodNotAllowed(method=request.method)
+            ours = MethodNotAllowed(method=request.method, allowed=_allowed(error))
         case NotFoundException():
-            ours = MissingError()
+            ours = _missing(request.scope["path"])
         case ValidationException():
             ours = _invalid(request, error)
         case HTTPException() if error.status_code == 413:  # noqa: PLR2004 - HTTP
             ours = BodyTooLarge(limit=_SMALL_BODY)
         case HTTPException() if error.status_code < 500:  # noqa: PLR2004 - HTTP
-            ours = RequestError(reason_zh=error.detail, reason_en=error.detail)
-        case RecursionError() | UnicodeError():
-            ours = BodyInvalid(reason_zh="嵌套过深或编码有误", reason_en="nested too deeply")
+            ours = body_errors.no_json(error.detail)
+        case UnicodeError():
+            ours = body_errors.no_json("Invalid UTF-8")
+        case RecursionError():
+            ours = BodyInvalid(reason_zh="嵌套过深", reason_en="it is nested too deeply")
         case _:
             ours = DatahubError()
     return ours
+
+
+def _missing(path: str) -> MissingError:
+    """Tell an ending that is no form; else there is nothing at an address."""
+    stem, dot, ending = path.rpartition("/")[2].partition(".")
+    if dot and stem in _HAVE_FORMS and path.startswith("/api/v1/"):
+        return FormMissing(form=ending[:40], allowed=", ".join(FORMS), name="format")
+    return MissingError()
 
 
 def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> DatahubError:
@@ -181,21 +210,19 @@ def _invalid(request: Request[Any, Any, Any], error: ValidationException) -> Dat
         if isinstance(item, dict) and item.get("source") in ("query", "path"):
             name = _public_name(request, item.get("key", ""))
             given = request.query_params.get(name, request.path_params.get(name, ""))
-            return ParameterInvalid(
-                name=name,
-                value=str(given)[:80],
-                reason_zh=f"不符合取值要求（{item.get('message', '')}）",
-                reason_en=item.get("message", ""),
+            zh, en = body_errors.of_value(
+                item.get("message", ""), _type_of(request, item.get("key", ""))
             )
-    told = "; ".join(
-        f"{item.get('key', '')} {item['message']}".strip()
-        for item in extra
-        if " " in item.get("message", "")
-    )
-    return BodyInvalid(
-        reason_zh=told or "需要 JSON 内容，字段见 /docs",
-        reason_en=told or "a JSON body is needed; its fields are in /docs",
-    )
+            return ParameterInvalid(name=name, value=str(given)[:80], reason_zh=zh, reason_en=en)
+    wrong = [(str(item.get("key", "")), str(item.get("message", ""))) for item in extra]
+    return body_errors.of_body(wrong, _type_of(request, "data"))
+
+
+def _type_of(request: Request[Any, Any, Any], key: str) -> Any:
+    """Type of a parameter of the handler."""
+    handler: Any = request.scope.get("route_handler")
+    found = handler.parsed_fn_signature.parameters.get(key) if handler else None
+    return found.annotation if found else None
 
 
 def _public_name(request: Request[Any, Any, Any], key: str) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NAMES = ("q", "format", "shape", "limit", "timeout_ms")
 SHAPES = ("objects", "arrays")
 _FORMAT = "1"  # of an answer's bytes; a change of the code that changes them counts it up
+_HUGE = 1 << 127
 _VALUES, _LETTERS = 100, 100_000  # parameters, characters of all of them
 
 
@@ -171,6 +172,11 @@ def _values(params: dict[str, Any]) -> dict[str, Any]:
             raise BodyInvalid(
                 reason_zh=f"params.{name[:60]} 应为文本、数字、布尔值、null 或它们的列表",
                 reason_en=f"params.{name[:60]}: give a text, a number, true, false, null or a list",
+            )
+        if any(isinstance(item, int) and abs(item) >= _HUGE for item in items):
+            raise BodyInvalid(
+                reason_zh=f"params.{name[:60]} 超过 128 位整数；请写成文本",
+                reason_en=f"params.{name[:60]} is no integer of 128 bits; give it as a text",
             )
     return params
 

@@ -30,7 +30,7 @@ def read(column: Column, text: str, parameter: str) -> Any:
     base = column.kind.split("(")[0]
     if base.startswith("TIMESTAMP"):  # a + in an address arrives as a space
         text = _SPACED_ZONE.sub(r"+\1", text)
-    reader, wanted = _READERS.get(base, (str, "文字 text"))
+    reader, wanted_zh, wanted_en = _READERS.get(base, (str, "文字", "text"))
     try:
         value = reader(text)
     except (ValueError, InvalidOperation):
@@ -38,8 +38,8 @@ def read(column: Column, text: str, parameter: str) -> Any:
         raise invalid(
             parameter,
             text,
-            f"列“{column.name}”的类型是 {kind}，应为{wanted}",
-            f"column '{column.name}' is of type {kind}: give {wanted}",
+            f"列“{column.name}”的类型是 {kind}，应为{wanted_zh}",
+            f"column '{column.name}' is of type {kind}: give {wanted_en}",
         ) from None
     if isinstance(value, dt.datetime) and column.zone and value.tzinfo is None:
         return value.replace(tzinfo=offset(column.zone))
@@ -90,9 +90,9 @@ def _instant(text: str) -> dt.datetime:
     return value
 
 
-_WHOLE = (_integer, "整数 an integer")
-_NUMBER = (_decimal, "数字 a number")
-_READERS: dict[str, tuple[Callable[[str], Any], str]] = {
+_WHOLE = (_integer, "整数", "a whole number")
+_NUMBER = (_decimal, "数字", "a number")
+_READERS: dict[str, tuple[Callable[[str], Any], str, str]] = {
     "HUGEINT": _WHOLE,
     "BIGINT": _WHOLE,
     "INTEGER": _WHOLE,
@@ -101,11 +101,14 @@ _READERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "DECIMAL": _NUMBER,
     "DOUBLE": _NUMBER,
     "FLOAT": _NUMBER,
-    "BOOLEAN": (_boolean, "true 或 false"),
-    "DATE": (dt.date.fromisoformat, "日期 a date 2025-01-31"),
-    "TIME": (_time, "时间 a time 08:30:00"),
-    "TIMESTAMP": (_local, "时间 2025-01-31T08:00:00"),
-    "TIMESTAMP WITH TIME ZONE": (_instant, "时间 2025-01-31T08:00:00+08:00"),
+    "BOOLEAN": (_boolean, "true 或 false", "true or false"),
+    "DATE": (dt.date.fromisoformat, "日期，如 2025-01-31", "a date as 2025-01-31"),
+    "TIME": (_time, "时间，如 08:30:00", "a time as 08:30:00"),
+    "TIMESTAMP": (_local, "时间，如 2025-01-31T08:00:00", "a time as 2025-01-31T08:00:00"),
+    "TIMESTAMP WITH TIME ZONE": (
+        *(_instant, "时间，如 2025-01-31T08:00:00+08:00"),
+        "a time as 2025-01-31T08:00:00+08:00",
+    ),
 }
 NUMBERS = ("HUGEINT", "BIGINT", "INTEGER", "SMALLINT", "TINYINT", "DECIMAL", "DOUBLE", "FLOAT")
 

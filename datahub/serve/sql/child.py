@@ -129,7 +129,7 @@ class _Asked:
         sql = self.question.sql
         if len(sql) > gate.LENGTH:
             zh, en = f"超过 {gate.LENGTH:,} 个字符", f"it has more than {gate.LENGTH:,} characters"
-            raise mistakes.refusal(None, zh, en)
+            raise mistakes.refusal(None, zh, en, "请缩短或拆开", "Shorten it, or ask in parts")
         if "\0" in sql:  # DuckDB would read no further
             at = mistakes.Position(sql, sql.index("\0"))
             raise mistakes.refusal(at, "不能有 NUL 字符", "NUL is no character of a statement")
@@ -231,7 +231,7 @@ class _Asked:
         at = None
         if not self.question.trusted and str(found.get("position", "")).isdigit():
             at = self._place(int(found["position"]) - before)
-        return mistakes.mistake(found, at)
+        return mistakes.mistake(found, at, self.question.bounds.seconds)
 
     def _place(self, at: int) -> mistakes.Position | None:
         """Where in the user's text that stands which stands at a byte of ours.

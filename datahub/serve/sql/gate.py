@@ -297,15 +297,20 @@ class _Walk:
         """Allow a series between constants, so that nobody's data says how long it gets."""
         numbers = [_constant(child) for child in call["children"]]
         known = [number for number in numbers if number is not None]
-        if len(known) == len(numbers) in (1, 2, 3):
-            start, stop = (0, known[0]) if len(known) == 1 else (known[0], known[1])
-            step = known[2] if len(known) == 3 else 1  # noqa: PLR2004 - start, stop, step
-            if abs(stop - start) <= most * max(1, abs(step)):
-                return
-        self._no(
-            call, "range 和 generate_series 的边界应为常数整数", "a series needs constant bounds",
-            f"最多 {most:,} 项", f"At most {most:,} items",
-        )  # fmt: skip
+        if len(known) != len(numbers) or len(known) not in (1, 2, 3):
+            self._no(
+                call, "range 和 generate_series 的边界应为一至三个常数整数",
+                "the bounds of a series are one to three constant integers",
+                "例如 range(0, 100, 5)", "As in range(0, 100, 5)",
+            )  # fmt: skip
+        start, stop = (0, known[0]) if len(known) == 1 else (known[0], known[1])
+        step = known[2] if len(known) == 3 else 1  # noqa: PLR2004 - start, stop, step
+        if abs(stop - start) > most * max(1, abs(step)):
+            self._no(
+                call, f"数列最多 {most:,} 项", f"a series has at most {most:,} items",
+                "更长的用两个数列相乘：from range(1000) a, range(5000) b",
+                "For more, join two: from range(1000) a, range(5000) b",
+            )  # fmt: skip
 
     def _column(self, node: Json) -> None:
         names = node["column_names"]

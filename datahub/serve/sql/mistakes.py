@@ -25,10 +25,7 @@ _OURS = re.compile(
     r"\b(?:memory\.)?main\.|\bmemory\.|\bduckdb(?:_\w+)?\b|\bpg_catalog\.\w+", re.IGNORECASE
 )
 _LETTERS = 400  # of a reason
-_LIMITS = {
-    "out of memory": ("内存不够", "it needs more memory than a query may take"),
-    "interrupt": ("用时太长", "it takes more time than a query may take"),
-}
+_EXCERPTS = ("LINE ", "^", "Candidate", "Did you mean")
 _KINDS = {
     "Parser": "语法错误",
     "Binder": "名称或类型不对",
@@ -118,12 +115,15 @@ def unparsed(tree: Json, sql: str) -> DatahubError:
     return refusal(None, f"语法不支持：{_scrubbed(message)}", _scrubbed(message))
 
 
-def mistake(found: Json, at: Position | None) -> DatahubError:
-    """Make our error of DuckDB's, at a place of the user's own text."""
+def mistake(found: Json, at: Position | None, seconds: float = 0.0) -> DatahubError:
+    """Make our error of DuckDB's, at a place of the user's own text; it had so many seconds."""
     kind, message = found.get("exception_type", ""), found["exception_message"]
-    if kind.lower() in _LIMITS:
-        zh, en = _LIMITS[kind.lower()]
-        return QueryLimit(reason_zh=zh, reason_en=en)
+    if kind.lower() == "out of memory":
+        return QueryLimit(reason_zh="内存不够", reason_en="it needs more memory than it may take")
+    if kind.lower() == "interrupt":
+        return QueryLimit(
+            reason_zh=f"超过 {seconds:g} 秒", reason_en=f"it takes more than {seconds:g} seconds"
+        )
     if kind in ("IO", "Permission", "Internal", "Fatal", "HTTP", ""):
         return refusal(at, "这条语句不能执行", "this statement cannot be carried out")
     first, _, more = message.partition("\n")
@@ -139,7 +139,7 @@ def mistake(found: Json, at: Position | None) -> DatahubError:
 def _useful(text: str) -> str:
     """Lines of a message that help, without candidates and excerpts."""
     lines = [line.strip() for line in text.splitlines()]
-    kept = [x for x in lines if x and not x.startswith(("LINE ", "^", "Candidate", "Did you mean"))]
+    kept = [x for x in lines if x and not x.startswith(_EXCERPTS) and " -> " not in x]
     return " ".join(kept)
 
 

@@ -124,7 +124,7 @@ async def create(request: Request[Any, Any, Any], data: JSONBody[QueryBody]) -> 
     """
     check_names(request, ())
     if data.name is not None:
-        check_name(data.name, "查询 query")
+        check_name(data.name, "查询名 query name")
     made = await _checked(request, data.name or "", data)
 
     def store() -> QueryView:
