@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from datahub.forms.lines import Lines, open_file, opened
 from datahub.model import Struct
 from datahub.store.derived import LINES, NATIVE, TEXT, Order, Wanted, ndjson_of, order_name
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from datahub.serve.reading import Reading, Table
-
-MOST_BYTES = 64 << 20
-"""Of the lines of one page; wider rows are read by DuckDB within its own limits."""
 
 _log = structlog.get_logger()
 
@@ -127,7 +125,7 @@ def _ask(reading: Reading, table: Table, order: tuple[int, bool] | None = None) 
 def _slice(path: Path, rows: int, start: int, count: int, *, nulls_first: bool) -> list[int]:
     """Read from an order; nulls, which are at its end, are moved to the front if asked."""
     with ExitStack() as stack:
-        file = _open(stack, path)
+        file = open_file(stack, path)
         head = Order.unpack(os.pread(file, Order.SIZE, 0))
         size = struct.calcsize(head.letter)
         if head.rows != rows or os.fstat(file).st_size != Order.SIZE + rows * size:
@@ -142,58 +140,8 @@ def _slice(path: Path, rows: int, start: int, count: int, *, nulls_first: bool) 
         return found
 
 
-class _Text:
-    """The lines of a table: where each begins, and the files that hold them one after another."""
-
-    def __init__(self, index: int, parts: list[tuple[int, int]]) -> None:
-        self._index, self._parts = index, parts
-
-    def window(self, start: int, count: int) -> list[bytes] | None:
-        ends = self._ends(start, count)
-        if ends[-1] - ends[0] > MOST_BYTES:
-            return None
-        found = self._read(ends[0], ends[-1]).split(b"\n")
-        if found[-1] == b"":
-            found.pop()
-        if len(found) != count:
-            raise struct.error(LINES)
-        return found
-
-    def picked(self, rows: Sequence[int]) -> list[bytes] | None:
-        spans = [self._ends(row, 1) for row in rows]
-        if sum(end - begin for begin, end in spans) > MOST_BYTES:
-            return None
-        for begin, end in spans:  # what is not in memory is fetched at once, not one by one
-            self._need(begin, end)
-        return [self._read(begin, end).rstrip(b"\n") for begin, end in spans]
-
-    def _need(self, begin: int, end: int) -> None:
-        offset = 0
-        for file, size in self._parts:
-            if offset <= begin < offset + size:
-                os.posix_fadvise(file, begin - offset, end - begin, os.POSIX_FADV_WILLNEED)
-            offset += size
-
-    def _ends(self, start: int, count: int) -> tuple[int, ...]:
-        data = os.pread(self._index, 8 * (count + 1), 8 * start)
-        return struct.unpack(f"<{count + 1}Q", data)
-
-    def _read(self, begin: int, end: int) -> bytes:
-        """Read bytes of the files as if they were one."""
-        pieces, offset = [], 0
-        for file, size in self._parts:
-            if begin < offset + size and end > offset:
-                first, last = max(begin - offset, 0), min(end - offset, size)
-                pieces.append(os.pread(file, last - first, first))
-            offset += size
-        found = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        if len(found) != end - begin or found[:1] != b"{":
-            raise struct.error(LINES)
-        return found
-
-
 def _told(
-    reading: Reading, table: Table, find: Callable[[_Text], list[bytes] | None]
+    reading: Reading, table: Table, find: Callable[[Lines], list[bytes] | None]
 ) -> list[bytes] | None:
     """What the lines of a table say; None: they are not there, or not usable."""
     index = reading.derived.folder(table.digest) / LINES
@@ -207,23 +155,14 @@ def _told(
         return None
 
 
-def _opened(stack: ExitStack, path: Path, table: Table) -> _Text:
+def _opened(stack: ExitStack, path: Path, table: Table) -> Lines:
     """Open the lines of a table for one question."""
-    index = _open(stack, path)
     texts = ndjson_of(table.files, table.resource)
     parts = [(table.path.with_name(file.path), file.bytes) for file in texts]
     if not parts:
         own = path.with_name(TEXT)
         parts = [(own, own.stat().st_size)]
-    if os.fstat(index).st_size != 8 * (table.rows + 1):
-        raise struct.error(path.name)
-    return _Text(index, [(_open(stack, part), size) for part, size in parts])
-
-
-def _open(stack: ExitStack, path: Path) -> int:
-    file = os.open(path, os.O_RDONLY)
-    stack.callback(os.close, file)
-    return file
+    return opened(stack, path, parts, table.rows)
 
 
 def _damaged(path: Path) -> None:

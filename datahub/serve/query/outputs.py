@@ -15,6 +15,7 @@ from datahub.serve.query.values import is_number
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_NARROW = 18  # digits of a decimal that DuckDB holds in 64 bits
 _LOCAL = ("DATE", "TIME", "TIMESTAMP")
 _COUNT = Column(name="count", kind="BIGINT", type="integer")
 _TYPES = {"BIGINT": "integer", "HUGEINT": "integer", "DOUBLE": "number", "BOOLEAN": "boolean"}
@@ -149,7 +150,16 @@ def _aggregate(name: str, given: Output, parameter: str) -> Output:
         kind, type_ = _sum_kind(column.kind), column.type
         return Output(f"sum({sql})", Column(name=column.name, kind=kind, type=type_), grouped=True)
     double = Column(name=column.name, kind="DOUBLE", type="number")
-    return Output(f"{name}(({sql})::double)", double, grouped=True)
+    if name != "avg" or _wide(column.kind):  # a mean of others is exact, and sooner there
+        sql = f"({sql})::double"
+    return Output(f"{name}({sql})", double, grouped=True)
+
+
+def _wide(kind: str) -> bool:
+    """Whether a sum of values may exceed 128 bits; or values are doubles already."""
+    if kind.startswith("DECIMAL("):
+        return int(kind[8:].partition(",")[0]) > _NARROW
+    return kind in ("HUGEINT", "DOUBLE", "FLOAT")
 
 
 def _sum_kind(kind: str) -> str:
