@@ -9,6 +9,7 @@ otherwise (银行 yin hang).
 from __future__ import annotations
 
 import unicodedata
+from array import array
 from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,7 +20,7 @@ import msgspec
 from datahub.model import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable
 
 _TONES = {"\u0300", "\u0301", "\u0304", "\u030c"}
 
@@ -27,9 +28,15 @@ _TONES = {"\u0300", "\u0301", "\u0304", "\u030c"}
 class Readings(Struct, frozen=True):
     """Syllables of characters, and of phrases that are read otherwise than their characters."""
 
-    characters: dict[str, str]
+    syllables: tuple[str, ...]  # each once; the first is empty: not spoken
+    places: array[int]  # code point -> place among the syllables
     phrases: dict[str, tuple[str, ...]]
     longest: int  # characters of a phrase
+
+    def of(self, char: str) -> str:
+        """Syllable of a character, if it has one."""
+        point = ord(char)
+        return self.syllables[self.places[point]] if point < len(self.places) else ""
 
 
 @lru_cache(maxsize=131_072)
@@ -45,7 +52,7 @@ def syllables(word: str) -> tuple[str, ...]:
                 at += size
                 break
         else:
-            if syllable := known.characters.get(word[at]):
+            if syllable := known.of(word[at]):
                 found.append(syllable)
             at += 1
     return tuple(found)
@@ -54,39 +61,50 @@ def syllables(word: str) -> tuple[str, ...]:
 @cache
 def _readings() -> Readings:
     # By way of bytes: were what stays made among all that goes, it would keep the room of both.
-    return msgspec.json.decode(_told(), type=Readings)
+    places, told = _told()
+    found = msgspec.json.decode(told, type=tuple[tuple[str, ...], dict[str, tuple[str, ...]]])
+    return Readings(found[0], places, found[1], longest=max(map(len, found[1])))
 
 
-def _told() -> bytes:
+def _told() -> tuple[array[int], bytes]:
+    """Each code point's place among the syllables; the syllables and the phrases as JSON."""
     spec = find_spec("pypinyin")
     folder = Path(spec.origin).parent if spec and spec.origin else Path()
     single = msgspec.json.decode((folder / "pinyin_dict.json").read_bytes(), type=dict[int, str])
-    whole = msgspec.json.decode(
-        (folder / "phrases_dict.json").read_bytes(), type=dict[str, list[list[str]]]
+    plain, numbers = cache(_plain), {"": 0}
+    places = array("H", bytes(2 * (max(single) + 1)))
+    for point, said in single.items():
+        syllable = plain(said.partition(",")[0])
+        places[point] = numbers.setdefault(syllable, len(numbers))
+    known = Readings(tuple(numbers), places, {}, longest=0)
+    # Phrases stay bytes until each is looked at: all of them would take 60 MB when made.
+    content = (folder / "phrases_dict.json").read_bytes()
+    whole = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
+    phrases = _odd(whole, known, plain)
+    starts = {phrase[:2] for phrase in phrases}
+    held = [word for word in whole if word not in phrases and _holds(word, starts, phrases)]
+    phrases |= {word: tuple(map(known.of, word)) for word in held}
+    return places, msgspec.json.encode((known.syllables, phrases))
+
+
+def _odd(
+    whole: dict[str, msgspec.Raw], known: Readings, plain: Callable[[str], str]
+) -> dict[str, tuple[str, ...]]:
+    """Phrases that are read otherwise than character by character."""
+    decode = msgspec.json.Decoder(list[list[str]]).decode
+    read = (
+        (phrase, tuple(plain(each[0]) for each in decode(said))) for phrase, said in whole.items()
     )
-    plain: dict[str, str] = {}
-    for syllable in {said.split(",")[0] for said in single.values()} | {
-        each[0] for said in whole.values() for each in said
-    }:
-        plain[syllable] = _plain(syllable)
-    characters = {chr(point): plain[said.split(",")[0]] for point, said in single.items()}
-    spoken = {word: tuple(plain[each[0]] for each in said) for word, said in whole.items()}
-    odd = {
-        word: said
-        for word, said in spoken.items()
-        if said != tuple(characters.get(char, "") for char in word)
-    }
-    around = {word: said for word, said in spoken.items() if word not in odd and _holds(word, odd)}
-    phrases = odd | around
-    longest = max(map(len, phrases))
-    return msgspec.json.encode(Readings(characters=characters, phrases=phrases, longest=longest))
+    return {phrase: spoken for phrase, spoken in read if spoken != tuple(map(known.of, phrase))}
 
 
-def _holds(word: str, phrases: Container[str]) -> bool:
+def _holds(word: str, starts: set[str], phrases: dict[str, tuple[str, ...]]) -> bool:
     """Whether a phrase stands within a word, which must then be known as a whole."""
     size = len(word)
     return any(
-        word[start:stop] in phrases for start in range(size) for stop in range(start + 2, size + 1)
+        word[at : at + 2] in starts
+        and any(word[at:stop] in phrases for stop in range(at + 2, size + 1))
+        for at in range(size - 1)
     )
 
 
