@@ -131,6 +131,11 @@ MATRIX = {
     ("GET", "/", None): PUBLIC,
     ("GET", "/datasets/air_hourly", None): PUBLIC,
     ("GET", "/datasets/air_hourly/resources/air_hourly", None): PUBLIC,
+    ("GET", "/sql?q=select+1", None): PUBLIC,
+    ("POST", "/sql", "{}"): (400, 401, 401, 401, 400, 400, 400, 400),  # no form
+    ("GET", "/keys", None): PUBLIC,
+    ("POST", "/keys", "{}"): (400, 401, 401, 401, 400, 400, 400, 400),
+    ("POST", "/keys/usage", "{}"): (400, 401, 401, 401, 400, 400, 400, 400),
     ("GET", "/docs", None): PUBLIC,
     ("GET", "/api/v1/datasets/clinics/package", None): PUBLIC,
     ("PUT", "/api/v1/datasets/clinics", "{}"): RECORD,

@@ -168,6 +168,10 @@ class Meter:
         """
         self._limits.new_key(self.address)
 
+    def guess(self, *, wrong: bool = False) -> None:
+        """Count a wrong key of a body; before it, LimitReached when there were too many."""
+        self._limits.guess(self.address, wrong=wrong)
+
     def end(self) -> None:
         """Charge what has not been charged yet."""
         self.rest()
@@ -364,6 +368,13 @@ class Limits:
         """Count a key that is being made; LimitReached when there were too many."""
         self._check(address, self._new_keys)
         self._note(address, self._new_keys, Levels(keys=1))
+
+    def guess(self, address: bytes, *, wrong: bool) -> None:
+        """Admit a guess, LimitReached when there were too many; or count a wrong one."""
+        if wrong:
+            self._note(address, self._guesses, Levels(guesses=1))
+        else:
+            self._check(address, self._guesses)
 
     # Heavy requests ---------------------------------------------------------------------------
 

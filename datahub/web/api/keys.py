@@ -77,7 +77,18 @@ def create(request: Request[Any, Any, Any], data: JSONBody[KeyBody]) -> KeyMade:
     webhooks.
     """
     check_names(request, ())
-    label = data.label.strip()
+    return make(request, data.label)
+
+
+def make(request: Request[Any, Any, Any], label: str) -> KeyMade:
+    """Make a key for who sent this request.
+
+    Raises:
+        BodyInvalid: the label is none.
+        LimitReached: its address made too many.
+
+    """
+    label = label.strip()
     if not label or len(label) > _LABEL or not label.isprintable():
         raise BodyInvalid(
             reason_zh=f"label 应为 1 到 {_LABEL} 个可见字符，如“公交换乘课题”",

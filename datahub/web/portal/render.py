@@ -65,7 +65,7 @@ def page(
         text.encode("utf-8", "replace").decode(),
         status_code=status,
         media_type="text/html",
-        headers={**(headers or {}), **HEADERS},
+        headers={**HEADERS, **(headers or {})},
     )
 
 
