@@ -11,7 +11,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
-from datahub.guard.spare import FRAMES, GREENLET, TERMINAL, spare
+from datahub.guard.spare import FRAMES, GREENLET, MODELS, TERMINAL, spare
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ def main() -> None:
     if name == "worker":
         worker()
         return
-    spare(GREENLET)
+    spare(*GREENLET, *MODELS)
     if name == "web":
         web(int(arguments[0]))
     else:

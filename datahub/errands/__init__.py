@@ -3,6 +3,7 @@
     derive    builds what answers faster than Parquet, for resources that are asked
     deliver   brings changes to webhooks
     compute   works on SQL jobs
+    find      writes what the search finds
 
 An errand is a function that looks whether there is something to do, does it, and returns; it is
 called again and again. What it raises is logged, and it is called again.
@@ -19,6 +20,7 @@ import structlog
 from datahub.errands.compute import compute
 from datahub.errands.deliver import deliver
 from datahub.errands.derive import derive
+from datahub.errands.find import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 _PAUSE, _AFTER_FAULT = 0.25, 5.0
-ERRANDS: tuple[Callable[[Store, Callable[[], bool]], None], ...] = (derive, deliver, compute)
+ERRANDS: tuple[Callable[[Store, Callable[[], bool]], None], ...] = (derive, deliver, compute, find)
 
 
 def start(store: Store, stopping: Callable[[], bool]) -> list[threading.Thread]:

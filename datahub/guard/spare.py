@@ -1,7 +1,8 @@
 """Libraries that ours load where they find them, and can do without: memory and time for nothing.
 
 pyarrow and DuckDB load pandas and numpy (85 MB) to tell their values from others; structlog loads
-what a terminal's colours need; SQLAlchemy and structlog load greenlet, which only DBOS uses.
+what a terminal's colours need; SQLAlchemy and structlog load greenlet, which only DBOS uses;
+Litestar loads pydantic and attrs, of which no handler here has a model.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import sys
 
 FRAMES = ("pandas", "numpy")
 TERMINAL = ("rich", "pygments", "colorama")
-GREENLET = "greenlet"
+GREENLET = ("greenlet",)
+MODELS = ("pydantic", "attr", "attrs")
 
 
 class _Spared(importlib.abc.MetaPathFinder):

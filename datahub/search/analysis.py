@@ -72,10 +72,9 @@ def _jieba() -> Any:
     return cutter
 
 
-def warm() -> None:
-    """Load the dictionaries, so that no request waits for them."""
-    syllables(words("空气质量")[0])
-    is_syllable("kong")
+def loaded() -> bool:
+    """Whether this process has loaded the dictionary, because it cuts Chinese into words."""
+    return _jieba.cache_info().currsize > 0
 
 
 @lru_cache(maxsize=65_536)

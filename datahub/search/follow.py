@@ -1,7 +1,7 @@
-"""Keep the index at the catalog's last change, from any number of web processes at once.
+"""Keep the index at the catalog's last change, from any number of processes at once.
 
-Every process looks a few times a second. The one that gets the lock applies what is new; all of
-them open what was committed. Nothing here is ever in the way of a request.
+Every process looks a few times a second. One that writes (the worker), and gets the lock, applies
+what is new; all of them open what was committed. Nothing here is ever in the way of a request.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from datahub.search import analysis, index, schema
+from datahub.search import index, schema
 from datahub.search.schema import Context
 from datahub.store import changes, glossary, sources
 
@@ -31,12 +31,12 @@ _log = structlog.get_logger()
 class Follower:
     """Holds the newest index that this process has seen and a thread that refreshes it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, writes: bool = True) -> None:
         self.root: Path = store.settings.data.absolute() / "search"
         self.reader: index.Reader | None = None
         self.building = False
         self.besides: list[Callable[[], None]] = []  # done in each turn of the thread
-        self._catalog = store.catalog
+        self._catalog, self._writes = store.catalog, writes
         self._turn = threading.Lock()
         self._woken, self._closed = threading.Event(), threading.Event()
         self._thread: threading.Thread | None = None
@@ -70,9 +70,11 @@ class Follower:
         return False
 
     def step(self) -> None:
-        """Open what others wrote, and write what nobody has written yet."""
+        """Open what others wrote, and write, if this one may, what nobody has written yet."""
         with self._turn:
             self._open()
+            if not self._writes:
+                return
             with self._catalog.read() as db:
                 last = changes.last(db)
             if self.reader is None or self.reader.sequence != last:
@@ -83,7 +85,6 @@ class Follower:
                         self._open()
 
     def _run(self) -> None:
-        analysis.warm()
         failures = 0
         while not self._closed.is_set():
             try:

@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from datahub.model import Dataset, Struct
+from datahub.search import analysis, nearest, schema, suggestions
 from datahub.search import filters as narrowing
-from datahub.search import nearest, schema, suggestions
 from datahub.search.clauses import Clauses
 from datahub.search.follow import Follower, context_of
 from datahub.search.lexicon import Lexicon
@@ -91,9 +91,9 @@ class _Chosen:
 class Search:
     """Answers from the index that this process has open; follows the catalog in the background."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, writes: bool = True) -> None:
         self._catalog = store.catalog
-        self.follower = Follower(store)
+        self.follower = Follower(store, writes=writes)
         self.unanswered = Unanswered(store)
         self.follower.besides += [self._prepare, self.unanswered.flush]
         self._state: _State | None = None
@@ -177,9 +177,9 @@ class Search:
         return state
 
     def _prepare(self) -> None:
-        """Make ready what the first requests would wait for."""
+        """Make ready what requests would wait for, unless nobody searched: it takes 35 MB."""
         state = self._current()
-        if state is not None:
+        if state is not None and analysis.loaded():
             state.lexicon.prepare()
 
     def _result(

@@ -65,12 +65,15 @@ _READING = (
 _log = structlog.get_logger()
 
 
-def create_app(store: Store | None = None) -> Litestar:
-    """Build the application on the given stores, or on those that the settings name."""
+def create_app(store: Store | None = None, *, indexes: bool = True) -> Litestar:
+    """Build the application on the given stores, or on those that the settings name.
+
+    `indexes`: it writes the search index itself; where there is a worker, that does.
+    """
     opened = store or open_store(settings.load())
     own = opened.settings
     engine = Engine(own.query_threads, own.query_memory, own.query_seconds)
-    searching = Search(opened)
+    searching = Search(opened, writes=indexes)
     configure(opened.settings.log)
     app = Litestar(
         route_handlers=[
@@ -145,7 +148,7 @@ def _openapi() -> OpenAPIConfig:
 
 def application() -> ASGIApp:
     """Build what a web process serves; the settings come from its environment."""
-    return serving(create_app())
+    return serving(create_app(indexes=False))
 
 
 def serving(app: Litestar) -> Outermost:
