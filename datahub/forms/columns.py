@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _NESTED = frozenset({"array", "geojson", "object"})
 """Types of Table Schema whose cells are JSON texts in the Parquet file."""
 _STRINGS = r"'\"(?:[^\"\\]|\\.)*\"'"
+_ROW = "file_row_number"
 _NO_JSON = "'NaN|Infinity'"
 
 
@@ -52,6 +53,28 @@ def quote(name: str) -> str:
 def literal(text: str) -> str:
     """Write a text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def row_number(names: Iterable[str]) -> str:
+    """SQL name of the number of a row, counted from 0, in a table with columns of these names."""
+    taken = {name.lower() for name in names}
+    if _ROW not in taken:
+        return _ROW
+    name = "row number"
+    while name in taken:
+        name += "_"
+    return quote(name)
+
+
+def numbered(file: str, names: Iterable[str]) -> str:
+    """SQL relation of the rows of a Parquet file (a literal or ?) with `row_number(names)`.
+
+    DuckDB numbers them itself unless a column is called as its number is.
+    """
+    row = row_number(names)
+    if row == _ROW:
+        return f"read_parquet({file}, file_row_number=true)"
+    return f"(select *, row_number() over () - 1 as {row} from read_parquet({file}))"  # noqa: S608
 
 
 def json_of(column: Column, given: str | None = None) -> str:  # noqa: PLR0911 - by kind

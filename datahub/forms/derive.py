@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datahub.forms.columns import columns_of, json_row, literal, quote
+from datahub.forms.columns import columns_of, json_row, literal, numbered, quote, row_number
 from datahub.model import Json, Struct
 
 if TYPE_CHECKING:
@@ -99,9 +99,12 @@ def _order(job: Job, fresh: Path) -> None:
             f"select count(*), count({column}) from read_parquet(?)",  # noqa: S608
             [job.parquet],
         ).fetchone()
+        kinds = db.execute("describe from read_parquet(?)", [job.parquet]).fetchall()
+        names = [name for name, *_ in kinds]
+        row = row_number(names)
         sorted_rows = db.execute(
-            f"select file_row_number from read_parquet(?, file_row_number=true) "  # noqa: S608
-            f"order by {column} {direction} nulls last, file_row_number",
+            f"select {row} from {numbered('?', names)} "  # noqa: S608
+            f"order by {column} {direction} nulls last, {row}",
             [job.parquet],
         )
         whole = pa.uint64() if rows >> 32 else pa.uint32()

@@ -66,8 +66,9 @@ class Answer:
 async def ask(reading: Reading, question: Question, resolve: Resolve) -> Answer:
     """Ask a question; `resolve(schema, name)` gives the table of each name that it reads.
 
-    The text of a trusted question names its tables as "dataset"."resource" and may use their
-    column `file_row_number`. The pieces of an answer are those of `forms.write.encode`.
+    The text of a trusted question names its tables as "dataset"."resource" and may use the
+    numbers of their rows (`forms.columns.row_number`). The pieces of an answer are those of
+    `forms.write.encode`.
 
     Raises:
         SqlInvalid: a user's SQL is refused or wrong, with position and hint.

@@ -17,7 +17,7 @@ import msgspec
 
 from datahub.errors import ChildMemory, ChildTimeout
 from datahub.errors_query import QueryBusy, QueryLimit
-from datahub.forms.columns import Column, literal, quote, text_of
+from datahub.forms.columns import Column, literal, numbered, quote, row_number, text_of
 from datahub.guard.child import Limits
 from datahub.guard.process import run
 from datahub.model import Struct
@@ -129,12 +129,6 @@ def difference(reading: Reading, before: Table, after: Table) -> Difference:
     return Difference(a=a, b=b, counts=counts, path=where)
 
 
-def known(reading: Reading, before: Table, after: Table) -> Counts | None:
-    """Counts of a difference that was computed before; None: nobody asked yet."""
-    folder, name = reading.derived.folder(before.digest), name_of(before, after)
-    return _kept(folder / f"{name}.json", folder / f"{name}.parquet")
-
-
 def _kept(told: Path, where: Path) -> Counts | None:
     """Counts of a difference that is there; what is derived may be removed at any time."""
     try:
@@ -241,13 +235,9 @@ def row_name(a: Side, b: Side) -> str:
 
 
 def _numbered(side: Side, row: str) -> str:
-    return f"select *, {_number(side)} as {row} from read_parquet({literal(side.path)})"
-
-
-def _number(side: Side) -> str:
-    """SQL of a row's number; a column may bear the name that Parquet's own has."""
-    taken = any(name.lower() == "file_row_number" for name in side.names)
-    return "row_number() over () - 1" if taken else "file_row_number"
+    names = ", ".join(map(quote, side.names))
+    relation = numbered(literal(side.path), side.names)
+    return f"select {names}, {row_number(side.names)} as {row} from {relation}"
 
 
 def shared(a: Side, b: Side) -> list[tuple[Column, Column]]:

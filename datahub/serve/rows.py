@@ -105,7 +105,7 @@ def row_numbers(reading: Reading, table: Table, plan: Plan, start: Start, limit:
     numbers = _at_hand(reading, table, plan, start, limit)
     if numbers is not None:
         return numbers
-    source = _source(reading, table)
+    source = sources.source(reading, table)
     sql, values = _statement(reading, plan, source, start, limit, f"t.{source.row}")
     return [row for (row,) in _run(reading, plan, sql, values)]
 
@@ -142,7 +142,7 @@ def _window(
     stop = min(table.rows, position + limit)
     rows = sources.window(reading, table, position, limit) if plain else None
     if rows is None:
-        source = _source(reading, table)
+        source = sources.source(reading, table)
         inner = (
             f"select {_listed(plan)} from {source.relation} as t"
             f" where t.{source.row} between ? and ?"
@@ -162,7 +162,7 @@ def _selected(
     told: Callable[[Sequence[Column]], str],
 ) -> Page:
     """Rows of a page by one statement, which makes texts of these rows only."""
-    source = _source(reading, table)
+    source = sources.source(reading, table)
     row = _free(plan)
     listed = f"{_listed(plan)}, t.{source.row} as {row}"
     inner, values = _statement(reading, plan, source, start, limit, listed)
@@ -177,7 +177,7 @@ def _by_number(
     numbers: Sequence[int],
     told: Callable[[Sequence[Column]], str],
 ) -> list[bytes]:
-    source = _source(reading, table)
+    source = sources.source(reading, table)
     row = _free(plan)
     inner = (
         f"select {_listed(plan)}, t.{source.row} as {row} from {source.relation} as t"
@@ -196,7 +196,7 @@ def _groups(
     limit: int,
     told: Callable[[Sequence[Column]], str],
 ) -> Page:
-    source = _source(reading, table)
+    source = sources.source(reading, table)
     inner, values = _statement(reading, plan, source, start, limit, _listed(plan))
     found = _run(reading, plan, f"select {told(plan.columns)} from ({inner})", values)
     rows = [text.encode() for (text,) in found]
@@ -269,16 +269,6 @@ def named(dataset: str, resource: str) -> str:
     return f"{quote(dataset)}.{quote(resource)}"
 
 
-def _source(reading: Reading, table: Table) -> sources.Source:
-    """Where rows are read from; numbered here when a column has the name of the row number."""
-    names = {column.name.lower() for column in table.columns}
-    if not names & {"rowid", "file_row_number"}:
-        return sources.source(reading, table)
-    row = quote(_unlike(_ROW, names))
-    numbered = f"select *, row_number() over () - 1 as {row} from read_parquet(?)"
-    return sources.Source(relation=f"({numbered})", values=(str(table.path),), row=row)
-
-
 def _listed(plan: Plan) -> str:
     return ", ".join(f"{output.sql} as {quote(output.column.name)}" for output in plan.outputs)
 
@@ -311,7 +301,7 @@ def total(reading: Reading, table: Table, plan: Plan, seconds: float) -> int | N
 
 
 def _count(reading: Reading, table: Table, plan: Plan, seconds: float) -> int | None:
-    source = _source(reading, table)
+    source = sources.source(reading, table)
     unordered = plan._replace(keys=())
     sql, values = body(unordered, f"{source.relation} as t", f"t.{source.row}", [plan.where])
     if plan.grouped:
@@ -334,7 +324,7 @@ def facets(reading: Reading, table: Table, plan: Plan, seconds: float) -> Json:
 
 def _facet(reading: Reading, table: Table, plan: Plan, name: str, seconds: float) -> Json:
     (column,) = [column for column in table.columns if column.name == name]
-    source = _source(reading, table)
+    source = sources.source(reading, table)
     plain = plan._replace(keys=(), grouped=False)
     sql, values = body(plain, f"{source.relation} as t", "", [plan.where])
     statement = (

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from datahub.forms.columns import numbered, row_number
 from datahub.forms.lines import Lines, open_file, opened
 from datahub.model import Struct
 from datahub.store.derived import LINES, NATIVE, TEXT, Order, Wanted, ndjson_of, order_name
@@ -42,15 +43,12 @@ class Source(Struct, frozen=True):
 def source(reading: Reading, table: Table) -> Source:
     """Find the fastest relation that holds all rows of a table, in order of their numbers."""
     _ask(reading, table)
+    names = [column.name for column in table.columns]
     path = reading.derived.folder(table.digest) / NATIVE
-    name = reading.engine.attached(path)
-    if name is not None:
-        return Source(relation=f"{name}.rows", values=(), row="rowid")
-    return Source(
-        relation="read_parquet(?, file_row_number=true)",
-        values=(str(table.path),),
-        row="file_row_number",
-    )
+    native = reading.engine.attached(path)
+    if native is not None and "rowid" not in map(str.lower, names):  # else it is the column
+        return Source(relation=f"{native}.rows", values=(), row="rowid")
+    return Source(relation=numbered("?", names), values=(str(table.path),), row=row_number(names))
 
 
 def window(reading: Reading, table: Table, start: int, count: int) -> list[bytes] | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from datahub.forms.columns import literal, numbered, row_number
 from datahub.validation.messages import error_row
 from datahub.validation.rules import RuleResult, run_rules
 from datahub.validation.writing import write_typed
@@ -63,11 +64,14 @@ def has_rules(schema: Json) -> bool:
 
 def _view(db: duckdb.DuckDBPyConnection, number: int, slot: Slot, typed: Path) -> str:
     """View of a resource's typed columns, with the row numbers of the report."""
-    path = str(typed / f"{slot.name}.parquet").replace("'", "''")
+    path = literal(str(typed / f"{slot.name}.parquet"))
+    found = db.execute(f"DESCRIBE FROM read_parquet({path})").fetchall()
+    names = [name for name, *_ in found]
+    row = row_number(names)
     first = slot.tables[0].dialect.header_row + 1
     db.execute(
-        f"CREATE VIEW t{number} AS SELECT * EXCLUDE (file_row_number),"
-        f" file_row_number + {first} AS __row FROM read_parquet('{path}', file_row_number=true)"
+        f"CREATE VIEW t{number} AS SELECT * EXCLUDE ({row}),"
+        f" {row} + {first} AS __row FROM {numbered(path, names)}"
     )
     return f"t{number}"
 

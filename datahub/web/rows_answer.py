@@ -14,6 +14,7 @@ from datahub import errors_forms  # noqa: F401 - errors of children are found by
 from datahub.errors import DatahubError
 from datahub.errors_query import QueryLimit
 from datahub.forms import texts
+from datahub.forms.columns import row_number
 from datahub.serve import cursors, rows, sources
 from datahub.serve.asking import Bounds, Question, ask
 from datahub.serve.cursors import Cursor, Start
@@ -93,10 +94,10 @@ def _question_of_page(reading: Reading, asked: Asked) -> tuple[Page, Total, Ques
         numbers = rows.row_numbers(reading, table, plan, start, limit)
         last = numbers[:limit][-1] if numbers else None
         page_ = rows.Page([b""] * len(numbers[:limit]), more=len(numbers) > limit, last=last)
-        chosen = Bound("t.file_row_number in (select unnest(?::bigint[]))", (numbers[:limit],))
+        chosen = Bound(f"{_row(table)} in (select unnest(?::bigint[]))", (numbers[:limit],))
         sql, values = _sql(asked, [chosen])
         if not plan.keys:
-            sql += " order by t.file_row_number"
+            sql += f" order by {_row(table)}"
     question = Question(
         sql=sql, values=values, trusted=True, form=asked.form, crs=_crs(reading, asked.table),
         title=table.resource, bounds=_bounds(reading, limit),
@@ -272,9 +273,14 @@ def _sql(asked: Asked, where: Sequence[Bound]) -> tuple[str, list[Any]]:
     """SQL of a plan on the table as a child knows it."""
     table = asked.table
     sql, values = rows.selected(
-        asked.plan, rows.named(table.dataset, table.resource), "t.file_row_number", where
+        asked.plan, rows.named(table.dataset, table.resource), _row(table), where
     )
     return sql, list(values)
+
+
+def _row(table: Table) -> str:
+    """Name of the number of a row, as a child knows it."""
+    return f"t.{row_number(column.name for column in table.columns)}"
 
 
 def _table(table: Table, schema: str, name: str) -> Table:  # noqa: ARG001 - the only one

@@ -18,7 +18,7 @@ from datahub.errors import DatahubError
 from datahub.errors_query import QueryLimit
 from datahub.forms import columns as told_columns
 from datahub.forms import write
-from datahub.forms.columns import Column, quote
+from datahub.forms.columns import Column, numbered, quote
 from datahub.forms.names import FORMS
 from datahub.guard.jail_limits import bound, read_only_these
 from datahub.serve.sql import gate, mistakes
@@ -172,13 +172,15 @@ class _Asked:
         listed = ", ".join(f"'{file}'" for file in files)
         run(f"set allowed_paths=[{listed}]")
         run("set enable_external_access=false")
-        rows = ", file_row_number=true" if self.question.trusted else ""
         for table, file in zip(given.tables, files, strict=True):
             schema = quote(table.schema or "main")
+            relation = f"read_parquet('{file}')"
+            if self.question.trusted:
+                relation = numbered(f"'{file}'", [column.name for column in table.columns])
             run(f"create schema if not exists memory.{schema}")
             run(
                 f"create view if not exists memory.{schema}.{quote(table.name)} as "  # noqa: S608
-                f"select * from read_parquet('{file}'{rows})"
+                f"select * from {relation}"
             )
             self.known |= {(column.name, column.kind): column for column in table.columns}
         run("set lock_configuration=true")

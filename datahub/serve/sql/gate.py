@@ -301,7 +301,7 @@ class _Walk:
             self._no(
                 call, "range 和 generate_series 的边界应为一至三个常数整数",
                 "the bounds of a series are one to three constant integers",
-                "例如 range(0, 100, 5)", "As in range(0, 100, 5)",
+                f"例如 range(0, 100, 5)，最多 {most:,} 项", f"range(0, 100, 5); {most:,} at most",
             )  # fmt: skip
         start, stop = (0, known[0]) if len(known) == 1 else (known[0], known[1])
         step = known[2] if len(known) == 3 else 1  # noqa: PLR2004 - start, stop, step
