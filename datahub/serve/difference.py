@@ -129,6 +129,12 @@ def difference(reading: Reading, before: Table, after: Table) -> Difference:
     return Difference(a=a, b=b, counts=counts, path=where)
 
 
+def known(reading: Reading, before: Table, after: Table) -> Counts | None:
+    """Counts of a difference that was computed before; None: nobody asked yet."""
+    folder, name = reading.derived.folder(before.digest), name_of(before, after)
+    return _kept(folder / f"{name}.json", folder / f"{name}.parquet")
+
+
 def _kept(told: Path, where: Path) -> Counts | None:
     """Counts of a difference that is there; what is derived may be removed at any time."""
     try:
