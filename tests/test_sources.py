@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import struct
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 
 import pyarrow as pa
@@ -21,13 +22,18 @@ from datahub.errors import ServiceUnavailable
 from datahub.errors_query import QueryLimit
 from datahub.forms import derive as making
 from datahub.forms.columns import columns_of, json_row, quote
+from datahub.forms.ordered import order_name, top_name, values_name
 from datahub.model import Distribution
 from datahub.pipeline import withdraw_release
 from datahub.serve import engine as engine_module
-from datahub.serve import sources
+from datahub.serve import orders, sources
+from datahub.serve.cursors import Start
 from datahub.serve.engine import Engine
+from datahub.serve.query.plan import compiled, read
 from datahub.serve.reading import Reading, Table
-from datahub.store.derived import LINES, NATIVE, TEXT, Wanted, order_name
+from datahub.serve.rows import at_hand as rows_at_hand
+from datahub.serve.rows import page, total
+from datahub.store.derived import LINES, NATIVE, TEXT, Wanted
 
 SCHEMA = {
     "fields": [
@@ -35,8 +41,16 @@ SCHEMA = {
         {"name": "名称", "type": "string"},
         {"name": "值", "type": "number"},
         {"name": "日期", "type": "date"},
+        {"name": "代码", "type": "string"},
+        {"name": "地址", "type": "string"},
+        {"name": "时刻", "type": "datetime", "timezone": "+08:00"},
+        {"name": "大数", "type": "integer"},
+        {"name": "宽数", "type": "number"},
+        {"name": "实数", "type": "number"},
+        {"name": "形状", "type": "object"},
     ]
 }
+EQUAL = "示范区长江大道一百二十三号"  # longer than a key
 
 
 @pytest.fixture
@@ -77,6 +91,24 @@ def random_table(reading, folder, seed: int, rows: int, parts: int) -> Table:
         "日期": pa.array(
             [chance.choice([None, chance.randrange(20_000)]) for _ in range(rows)], pa.int32()
         ).cast(pa.date32()),
+        "代码": pa.array([f"YC-{chance.randrange(rows):05}" for _ in range(rows)]),
+        "地址": pa.array(
+            [
+                chance.choice([None, EQUAL, f"{EQUAL}{chance.randrange(9)}栋", f"乙\0{rows}", "乙"])
+                for _ in range(rows)
+            ]
+        ),
+        "时刻": pa.array(
+            [chance.choice([None, chance.randrange(-(10**15), 10**15)]) for _ in range(rows)],
+            pa.timestamp("us", "UTC"),
+        ),
+        "大数": pa.array([chance.choice([-(2**63), 2**63 - 1, 0, None]) for _ in range(rows)]),
+        "宽数": pa.array(
+            [Decimal(chance.randrange(-(10**18), 10**18)).scaleb(-9) for _ in range(rows)],
+            pa.decimal128(18, 9),
+        ),
+        "实数": pa.array([chance.choice([None, 0.5, -1e9]) for _ in range(rows)], pa.float64()),
+        "形状": pa.array([chance.choice(["{}", '{"a":1}']) for _ in range(rows)]),
     }
     path = folder / "t.parquet"
     pq.write_table(pa.table(columns), path, row_group_size=64)
@@ -122,16 +154,12 @@ def build(reading, made: Table, *orders: tuple[int, bool]) -> None:
     making.derive(making.Job(**given, target=LINES, kind="lines", ndjson=texts))
     making.derive(making.Job(**given, target=NATIVE, kind="native"))
     for column, descending in orders:
-        name = SCHEMA["fields"][column]["name"]
-        making.derive(
-            making.Job(
-                **given,
-                target=order_name(column, descending),
-                kind="order",
-                column=name,
-                descending=descending,
-            )
-        )
+        order = order_name(column, descending)
+        more = given | {"column": SCHEMA["fields"][column]["name"], "descending": descending}
+        making.derive(making.Job(**more, target=order, kind="order"))
+        making.derive(making.Job(**more, target=values_name(column), kind="values"))
+        read = {"order": str(folder / order), "lines": str(folder / LINES), "ndjson": texts}
+        making.derive(making.Job(**given, **read, target=top_name(column, descending), kind="top"))
 
 
 @pytest.mark.parametrize("parts", [0, 1, 3])
@@ -143,7 +171,7 @@ def test_everything_derived_says_what_parquet_says(reading, tmp_path, seed, part
     run, path = reading.engine.run, str(made.path)
     assert sources.window(reading, made, 0, 5) is None
     assert sources.source(reading, made).row == "file_row_number"
-    both = [(column, down) for column in range(4) for down in (False, True)]
+    both = [(column, down) for column in range(11) for down in (False, True)]
     build(reading, made, *both)
 
     texts = [
@@ -176,12 +204,99 @@ def test_everything_derived_says_what_parquet_says(reading, tmp_path, seed, part
                     [path],
                 )
             ]
+            which = orders.Asked(column=column, descending=down, nulls_first=first)
             start, count = chance.randrange(rows), chance.choice([1, 7, rows])
             for begin, many in ((0, rows), (start, count)):
-                found = sources.ordered(
-                    reading, made, name, begin, many, descending=down, nulls_first=first
-                )
-                assert found == wanted[begin : begin + many], (name, down, first)
+                part = wanted[begin : begin + many]
+                found = orders.page(reading, made, which, begin, many)
+                assert found.numbers[:many] == part, which
+                assert found.numbers[many:] == wanted[begin + many :][:1]
+                assert found.lines == [texts[row] for row in part]
+
+
+def questions(chance: random.Random, rows: int) -> list[list[tuple[str, str]]]:
+    """Questions that a stretch of an order answers, with values that are there and that are not."""
+    values = {
+        "编号": [str(chance.randrange(-3, rows + 3)), str(10**30)],
+        "名称": ["西陵区", "", "é", "乙乙", 'a"b\\c\n'],
+        "值": ["-0.3", "0.1", "0.15", "-9999999"],
+        "日期": [f"{1970 + chance.randrange(55)}-03-01", "0001-01-01", "9999-12-31"],
+        "代码": [f"YC-{chance.randrange(rows):05}", "YC-", "A", "Z", "YC-00001\0", "YC-000010"],
+        "地址": [EQUAL, f"{EQUAL}3栋", f"{EQUAL}5", "乙", f"乙\0{rows}", "乙\0"],
+        "时刻": ["1970-01-01T08:00:00+08:00", "1985-06-01T00:00:00Z"],
+        "大数": ["0", "9223372036854775807", "-9223372036854775808", str(-(10**30))],
+        "宽数": ["0", "0.0000000001", "-123456789.123456789"],
+        "实数": ["0.5", "0.1"],
+        "形状": ["{}"],
+    }
+    found = []
+    for name, given in values.items():
+        for value in given:
+            way = chance.choice(["", ".desc", ".nullsfirst", ".desc.nullslast"])
+            ordered = ("order", f"{name}{way}")
+            operator, other = chance.sample(["eq", "gt", "gte", "lt", "lte"], 2)
+            found += [
+                [(name, f"eq.{value}")],
+                [(name, f"{operator}.{value}"), ordered],
+                [(name, f"{operator}.{value}"), (name, f"{other}.{given[0]}"), ordered],
+            ]
+    return found
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_rows_found_by_values_are_those_of_a_query(reading, tmp_path, seed):
+    """Filters and orders on one column tell the same with derived files as without, page by page.
+
+    Of eleven columns of every type, those whose values have keys are answered without any query.
+    """
+    rows, chance = 300, random.Random(seed)
+    made = random_table(reading, tmp_path, seed, rows, 1)
+    plans = [compiled(read(pairs, made.columns), made.columns) for pairs in questions(chance, rows)]
+    starts = [chance.choice([0, 0, 5, 100]) for _ in plans]
+    asked = list(zip(plans, starts, strict=True))
+    wanted = [page(reading, made, plan, Start(start), 20) for plan, start in asked]
+    totals = [total(reading, made, plan, 60) for plan in plans]
+    build(reading, made, *((column, down) for column in range(11) for down in (False, True)))
+    with statements_of(reading) as statements:
+        for (plan, start), page_, count in zip(asked, wanted, totals, strict=True):
+            assert page(reading, made, plan, Start(start), 20) == page_, plan.query
+            assert total(reading, made, plan, 60) == count, plan.query
+    compared = {name for sql in statements for name in re.findall(r't\."(\w+)" [=<>]', sql)}
+    assert compared <= {"实数", "形状"}
+
+
+@contextmanager
+def statements_of(reading):
+    """The statements that are run within the block."""
+    told, run = [], reading.engine.run
+
+    def running(sql, values=(), seconds=None):
+        told.append(sql)
+        return run(sql, values, seconds)
+
+    reading.engine.run = running
+    yield told
+    del reading.engine.run
+
+
+def test_only_little_is_read_while_others_wait(reading, tmp_path):
+    """A key and the first pages of an order are at hand; what is all over the file is not."""
+    made = random_table(reading, tmp_path, 7, 300, 1)
+
+    def at_hand(*pairs: tuple[str, str], start: int = 0) -> bool:
+        plan = compiled(read(pairs, made.columns), made.columns)
+        return rows_at_hand(reading, made, plan, Start(start), 100)
+
+    assert not at_hand(("编号", "eq.5"))
+    build(reading, made, (0, False), (1, False), (2, True))
+    assert at_hand(("编号", "eq.5"))
+    assert at_hand(("order", "值.desc"), start=150)
+    assert not at_hand(("order", "值"))
+    assert not at_hand(("编号", "eq.5"), ("名称", "eq.乙"))
+    assert not at_hand(("编号", "gt.5"))
+    assert at_hand(("名称", "eq.乙"))
+    (reading.derived.folder(made.digest) / top_name(1, descending=False)).unlink()
+    assert not at_hand(("名称", "eq.乙"))
 
 
 def test_damage_is_noticed_and_removed(reading, tmp_path):
@@ -194,9 +309,26 @@ def test_damage_is_noticed_and_removed(reading, tmp_path):
     assert not (folder / LINES).exists()
     order = folder / order_name(0, descending=True)
     order.write_bytes(order.read_bytes()[:-4])
-    asked = {"descending": True, "nulls_first": False}
-    assert sources.ordered(reading, made, "编号", 0, 5, **asked) is None
+    which = orders.Asked(column=0, descending=True)
+    assert orders.page(reading, made, which, 0, 5) is None
     assert not order.exists()
+    build(reading, made, (0, True))
+    whole = orders.page(reading, made, which, 0, 2)
+    assert whole.numbers == [99, 98, 97]
+
+    def found(number: int) -> orders.Found | None:
+        asked = orders.Asked(column=0, descending=True, tests=(("eq", number),))
+        return orders.page(reading, made, asked, 0, 5)
+
+    assert found(7).numbers == [7]
+    for name in (values_name(0), top_name(0, descending=True)):
+        data = (folder / name).read_bytes()
+        for number, wrong in enumerate((data[:-1], b"", b"x" * len(data))):
+            (folder / name).write_bytes(wrong)
+            if name == values_name(0):
+                assert found(number) is None
+            assert orders.page(reading, made, which, 0, 2).numbers == whole.numbers
+            assert not (folder / name).exists()
     (folder / NATIVE).write_bytes(b"x" * 20_000)
     assert sources.source(reading, made).row == "file_row_number"
     assert not (folder / NATIVE).exists()
@@ -277,11 +409,12 @@ def test_what_is_asked_is_built_and_goes_with_its_release(store, reading):
     """Asking once has lines, native file and order built; withdrawal removes all of them."""
     publish(store, table(30))
     made = reading.table("lamps", "lamps")
-    asked = {"descending": True, "nulls_first": False}
-    assert sources.ordered(reading, made, "id", 0, 3, **asked) is None
+    which = orders.Asked(column=0, descending=True, tests=(("lt", 30),))
+    assert orders.page(reading, made, which, 0, 3) is None
     assert sources.source(reading, made).row == "file_row_number"
     settle(store)
-    assert sources.ordered(reading, made, "id", 0, 3, **asked) == [29, 28, 27]
+    assert orders.page(reading, made, which, 0, 2).numbers == [28, 27, 26]
+    assert orders.page(reading, made, which, 28, 3).lines == ['{"id":1,"name":"路灯1"}'.encode()]
     assert sources.source(reading, made).row == "rowid"
     assert [json.loads(line) for line in sources.window(reading, made, 2, 1)] == [
         {"id": 3, "name": "路灯3"}

@@ -15,7 +15,7 @@ import msgspec
 
 from datahub.errors_query import QueryLimit
 from datahub.forms.columns import is_nested, json_of, json_row, quote, text_of
-from datahub.serve import sources
+from datahub.serve import orders, sources
 from datahub.serve.query import keyset
 from datahub.serve.query.conditions import Bound, joined
 from datahub.serve.query.outputs import of_table
@@ -87,45 +87,43 @@ def page(
     plain = told is as_object and plan.whole_rows
     if not plan.query.filtered and not plan.keys:
         return _window(reading, table, plan, start.position, limit, told, plain=plain)
-    numbers = _at_hand(reading, table, plan, start, limit)
+    which = orders.asked(plan, table) if plain or plan.keys else None
+    found = orders.page(reading, table, which, start.position, limit) if which else None
+    numbers, rows = found or (None, None)
     if numbers is None and plain and sources.at_hand(reading, table):
         numbers = row_numbers(reading, table, plan, start, limit)
     if numbers is None:
         return _selected(reading, table, plan, start, limit, told)
-    rows = sources.lines(reading, table, numbers[:limit]) if plain else None
+    if not plain:
+        rows = None
+    elif rows is None:
+        rows = sources.lines(reading, table, numbers[:limit])
     if rows is None:
         rows = _by_number(reading, table, plan, numbers[:limit], told)
     return _paged(rows, numbers, limit)
+
+
+def at_hand(reading: Reading, table: Table, plan: Plan, start: Start, limit: int) -> bool:
+    """Whether a page of objects takes a few reads of files and no more."""
+    if plan.grouped or plan.query.facet or not plan.whole_rows:
+        return False
+    if not plan.query.filtered and not plan.keys:
+        return sources.at_hand(reading, table)
+    which = orders.asked(plan, table)
+    return which is not None and orders.at_hand(reading, table, which, start.position, limit)
 
 
 def row_numbers(reading: Reading, table: Table, plan: Plan, start: Start, limit: int) -> list[int]:
     """Read the numbers of the rows of a page and of one more."""
     if not plan.query.filtered and not plan.keys:
         return list(range(start.position, min(table.rows, start.position + limit + 1)))
-    numbers = _at_hand(reading, table, plan, start, limit)
-    if numbers is not None:
-        return numbers
+    which = orders.asked(plan, table)
+    found = orders.page(reading, table, which, start.position, limit) if which else None
+    if found is not None:
+        return found.numbers
     source = sources.source(reading, table)
     sql, values = _statement(reading, plan, source, start, limit, f"t.{source.row}")
     return [row for (row,) in _run(reading, plan, sql, values)]
-
-
-def _at_hand(
-    reading: Reading, table: Table, plan: Plan, start: Start, limit: int
-) -> list[int] | None:
-    """Numbers of the rows of a page and of one more, of an order that was prepared."""
-    if plan.query.filtered or len(plan.keys) != 1:
-        return None
-    sort = plan.keys[0].sort
-    return sources.ordered(
-        reading,
-        table,
-        sort.operand.column or "",
-        start.position,
-        limit + 1,
-        descending=sort.descending,
-        nulls_first=sort.nulls_first,
-    )
 
 
 def _window(
@@ -294,6 +292,10 @@ def total(reading: Reading, table: Table, plan: Plan, seconds: float) -> int | N
     """
     if not plan.query.filtered and not plan.grouped:
         return table.rows
+    which = orders.asked(plan, table)
+    known = orders.total(reading, table, which) if which is not None else None
+    if known is not None:
+        return known
     asked = msgspec.structs.replace(plan.query, order=(), facet=()).canonical
     return reading.remembered(
         ("total", table, asked, seconds), lambda: _count(reading, table, plan, seconds)
