@@ -131,6 +131,7 @@ MATRIX = {
     ("GET", "/", None): PUBLIC,
     ("GET", "/datasets/air_hourly", None): PUBLIC,
     ("GET", "/datasets/air_hourly/resources/air_hourly", None): PUBLIC,
+    ("GET", "/datasets/air_hourly/versions", None): PUBLIC,
     ("GET", "/sql?q=select+1", None): PUBLIC,
     ("POST", "/sql", "{}"): (400, 401, 401, 401, 400, 400, 400, 400),  # no form
     ("GET", "/keys", None): PUBLIC,

@@ -64,6 +64,8 @@ def robots(base: str) -> str:
         "Allow: /\n"
         "Disallow: /api/v1/submissions\n"
         "Disallow: /api/v1/datasets/*/resources/*/rows\n"
+        "Disallow: /datasets/*/resources/*?\n"
+        "Disallow: /sql?\n"
         "Disallow: /health\n"
         "Disallow: /metrics\n"
         "\n"

@@ -12,7 +12,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath
 
 from datahub.web.access import Permission
-from datahub.web.portal import asking, data, keys
+from datahub.web.portal import asking, data, keys, versions
 
 _PUBLIC = {"permission": Permission.CATALOG_READ}
 
@@ -60,4 +60,10 @@ async def show_usage(request: Request[Any, Any, Any]) -> Response[str]:
     return await keys.sent(request, usage=True)
 
 
-routes: list[Any] = [show_data, show_sql, send_sql, show_keys, make_key, show_usage]
+@get("/datasets/{name:str}/versions", opt=_PUBLIC, include_in_schema=False)
+async def show_versions(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[str]:
+    """Answer with the versions; `resource`, `from` and `to` compare two of them."""
+    return await versions.answer(request, name)
+
+
+routes: list[Any] = [show_data, show_versions, show_sql, send_sql, show_keys, make_key, show_usage]
