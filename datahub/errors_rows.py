@@ -41,3 +41,11 @@ class RangeBeyond(RequestError):
     status = 416
     zh = "从第 {offset} 行起没有数据；共 {total} 行，行号从 0 开始。"
     en = "There is nothing from row {offset} on; there are {total} rows, counted from 0."
+
+
+class TableNotNamed(MissingError):
+    """An address of the PostgREST alias does not name dataset and resource."""
+
+    code = "table-not-named"
+    zh = "表应写成 数据集.资源，而不是“{name}”；全部的表见 /api/v1/sql/tables。"
+    en = "Write a table as dataset.resource, not '{name}'; /api/v1/sql/tables lists all there are."

@@ -186,6 +186,38 @@ def test_ranges_on_the_wire(server, params, headers, status, told, rows):
         assert answered.headers["preference-applied"].startswith("count=")
 
 
+@pytest.mark.parametrize("headers", [{}, {"range": "0-9"}, {"prefer": "count=exact"}])
+def test_who_has_the_rows_gets_none(server, headers):
+    """304 with the same tag; other rows, counts and forms have other tags, HEAD has the same."""
+    params = {"select": "line_id,price", "price": "gte.1", "order": "price"}
+    headers = headers | {"accept_encoding": "identity"}
+    first = rest(server, params=params, **headers)
+    tag = first.headers["etag"]
+    again = rest(server, params=params, if_none_match=f'"x", {tag}', **headers)
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert again.headers["cache-control"] == first.headers["cache-control"]
+    other = rest(server, params=params, if_none_match='"x"', **headers)
+    assert (other.status_code, other.content) == (first.status_code, first.content)
+    head = rest(server, method="HEAD", params=params, **headers)
+    assert (head.status_code, head.content) == (first.status_code, b"")
+    for name in ("etag", "content-range", "content-type", "content-length"):
+        assert head.headers[name] == first.headers[name]
+    others = [
+        rest(server, params=params | {"limit": "7"}, **headers),
+        rest(server, params=params | {"price": "gte.2"}, **headers),
+        rest(server, params=params, accept="text/csv", **headers),
+        rest(server, table=SCHOOLS, **headers),
+    ]
+    assert len({tag, *(answer.headers["etag"] for answer in others)}) == 5
+
+
+def test_a_table_without_its_dataset(server):
+    """What an address should name is told."""
+    answered = rest(server, table="schools")
+    assert (answered.status_code, answered.json()["code"]) == (404, "PGRST205")
+    assert "dataset.resource" in answered.json()["message"]
+
+
 @pytest.mark.parametrize(
     ("params", "headers"),
     [({"offset": "229"}, {"prefer": "count=exact"}), ({}, {"range": "9-0"})],

@@ -309,6 +309,11 @@ def test_answers_are_not_sent_twice(server, path):
     assert first.headers["cache-control"] == "public, max-age=60"
     again = server.get(f"{AIR}/{path}", headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
+    asked = {"Accept": "application/json", "Accept-Language": f"x-{path[:5]}"}  # by nobody else
+    kept = [server.get(f"{AIR}/{path}", headers=asked) for _ in range(2)]
+    told = [answer.headers["cache-status"] for answer in kept]
+    assert told == ["datahub; fwd=miss", "datahub; hit"]
+    assert {answer.content for answer in kept} == {first.content}
     fixed = server.get(f"{AIR}/{path}?version=v1")
     assert fixed.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert fixed.content == first.content

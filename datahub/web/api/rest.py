@@ -6,6 +6,7 @@ https://docs.postgrest.org/en/stable/references/api/pagination_count.html and
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from anyio.to_thread import run_sync
@@ -13,9 +14,8 @@ from litestar import Request, Response, get
 from litestar.openapi import ResponseSpec
 from litestar.params import FromPath
 
-from datahub.errors import ResourceUnknown
 from datahub.errors_catalog import DatasetMoved
-from datahub.errors_rows import NotAcceptable, RangeBeyond, RowsNotOne
+from datahub.errors_rows import NotAcceptable, RangeBeyond, RowsNotOne, TableNotNamed
 from datahub.serve import rows
 from datahub.serve.cursors import Start
 from datahub.serve.query import plan as plans
@@ -24,7 +24,7 @@ from datahub.web import problems, rows_answer
 from datahub.web.access import Permission
 from datahub.web.answers import mark
 from datahub.web.api.rows import RestOperation
-from datahub.web.negotiation import best
+from datahub.web.negotiation import best, matches
 from datahub.web.rows_request import own_parameters
 
 if TYPE_CHECKING:
@@ -42,9 +42,11 @@ _TYPES = {"application/json": "json", _OBJECT: "object", _ARRAY: "array", "text/
 _COUNTS = ("exact", "planned", "estimated")
 _PAGE_OF = ("limit", "offset")
 _MOST = 1 << 53
+_FORMAT = "rest 1"  # of an answer's bytes; a change of the code that changes them counts it up
 _CODES = {
     "parameter-invalid": "PGRST100",
     "parameter-unknown": "42703",
+    "table-not-named": "PGRST205",
     "dataset-unknown": "PGRST205",
     "resource-unknown": "PGRST205",
     "release-unknown": "PGRST205",
@@ -67,6 +69,16 @@ class _Wanted(NamedTuple):
     start: int
     limit: int
     counting: str | None  # exact, planned, estimated
+
+    @property
+    def etag(self) -> str:
+        """Tag of the answer, as that of rows: weak where it depends on how long counting takes."""
+        table = self.table
+        told = (_FORMAT, table.dataset, table.version, table.resource, table.digest, self.form,
+                self.stripped, self.start, self.limit, self.counting,
+                self.plan.query.canonical)  # fmt: skip
+        tag = f'"{sha256(repr(told).encode()).hexdigest()[:32]}"'
+        return f"W/{tag}" if self.counting else tag
 
 
 def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -131,6 +143,8 @@ def _answer(request: Request[Any, Any, Any], name: str) -> Response[Any]:
     reading: Reading = request.app.state.reading
     wanted = _wanted(request, reading, name)
     mark(request, wanted.table)
+    if matches(request.headers.get("if-none-match"), wanted.etag):
+        return Response(b"", status_code=304, headers=_kept(wanted))
     told: Callable[[Sequence[Column]], str] = rows_answer.row_text(wanted.form)
     if wanted.stripped:
         told = _stripped
@@ -154,7 +168,7 @@ def _answer(request: Request[Any, Any, Any], name: str) -> Response[Any]:
 def _wanted(request: Request[Any, Any, Any], reading: Reading, name: str) -> _Wanted:
     dataset, dot, resource = name.partition(".")
     if not dot:
-        raise ResourceUnknown(dataset=dataset[:80], resource="", allowed="dataset.resource")
+        raise TableNotNamed(name=name[:80])
     pairs = [(key, str(value)) for key, value in request.query_params.multi_items()]
     own = own_parameters(pairs, _PAGE_OF)
     table = reading.table(dataset, resource)
@@ -241,15 +255,22 @@ def _media_type(wanted: _Wanted) -> str:
 def _headers(wanted: _Wanted, page: Page, total: int | None) -> dict[str, str]:
     last = wanted.start + len(page.rows) - 1
     told = f"{wanted.start}-{last}" if page.rows else "*"
-    headers = {
+    headers = _kept(wanted) | {
         "range-unit": "items",
         "content-range": f"{told}/{'*' if total is None else total}",
-        "cache-control": "public, max-age=60, must-revalidate",
-        "vary": "Accept, Prefer, Range, Range-Unit",
     }
     if wanted.counting:
         headers["preference-applied"] = f"count={wanted.counting}"
     return headers
+
+
+def _kept(wanted: _Wanted) -> dict[str, str]:
+    """Headers of an answer that is kept, and of one that the client has."""
+    return {
+        "etag": wanted.etag,
+        "cache-control": "public, max-age=60, must-revalidate",
+        "vary": "Accept, Prefer, Range, Range-Unit",
+    }
 
 
 def _stripped(columns: Sequence[Column]) -> str:

@@ -14,6 +14,7 @@ from datahub.serve import statistics
 from datahub.serve.reading import Reading, Table
 from datahub.validation.statistics import FORMAT
 from datahub.web.access import Permission
+from datahub.web.answers import mark
 from datahub.web.api.datasets import check_names
 from datahub.web.negotiation import matches
 
@@ -79,6 +80,8 @@ def unchanged(
     tag = f'"{told.hexdigest()[:24]}"'
     kept = "max-age=60" if table.latest else "max-age=31536000, immutable"
     headers = {"etag": tag, "cache-control": f"public, {kept}", "vary": "Accept-Encoding"}
+    if "as_of" not in request.query_params:
+        mark(request, table)
     return headers, matches(request.headers.get("if-none-match"), tag)
 
 
