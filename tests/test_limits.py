@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
+import zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import httpx
 import pytest
+import zstandard
 from hub import Hub
 from litestar.testing import TestClient
 from own_store import own_store, publish, table
 
 from datahub.store.budgets import _LEASE, _LEASES_AT, _SLOT, _SLOTS, Budgets, Levels, name_of
 from datahub.web.app import create_app, serving
+from datahub.web.compression import Compression
 from datahub.web.limits import Sharing
 
 ROWS = "/api/v1/datasets/lamps/resources/lamps/rows"
@@ -404,17 +409,25 @@ TEXTS = (
 )  # fmt: skip
 
 
+def unpacked(coding, packed):
+    """Bytes as they were before they were packed."""
+    if coding == "gzip":
+        return gzip.decompress(packed)
+    return zstandard.ZstdDecompressor().decompressobj().decompress(packed)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
 @pytest.mark.parametrize("path", TEXTS)
-def test_texts_are_compressed(client, path):
+def test_texts_are_compressed(client, path, coding):
     """Compressed or not, twice or at once, the same text comes; its tag says it is weak."""
     bare = client.get(path, headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in bare.headers
     assert "accept-encoding" in bare.headers["vary"].lower()
     for _ in range(2):
-        with client.stream("GET", path, headers={"Accept-Encoding": "gzip"}) as found:
+        with client.stream("GET", path, headers={"Accept-Encoding": coding}) as found:
             packed = b"".join(found.iter_raw())
-        assert found.headers["content-encoding"] == "gzip"
-        assert gzip.decompress(packed) == bare.content
+        assert found.headers["content-encoding"] == coding
+        assert unpacked(coding, packed) == bare.content
         assert len(packed) < len(bare.content)
         assert found.headers.get("content-length", str(len(packed))) == str(len(packed))
         assert "accept-encoding" in found.headers["vary"].lower()
@@ -422,28 +435,83 @@ def test_texts_are_compressed(client, path):
             tag = found.headers["etag"]
             assert tag.removeprefix("W/") == bare.headers["etag"].removeprefix("W/")
             assert tag.startswith("W/")
-            given = {"If-None-Match": tag, "Accept-Encoding": "gzip"}
+            given = {"If-None-Match": tag, "Accept-Encoding": coding}
             unchanged = client.get(path, headers=given)
             assert (unchanged.status_code, unchanged.content) == (304, b"")
             assert unchanged.headers["etag"] == tag
-    head = client.head(path, headers={"Accept-Encoding": "gzip"})
-    assert (head.status_code, head.headers.get("content-encoding")) == (200, "gzip")
+    head = client.head(path, headers={"Accept-Encoding": coding})
+    assert (head.status_code, head.headers.get("content-encoding")) == (200, coding)
     assert head.headers.get("content-length", str(len(packed))) == str(len(packed))
 
 
 @pytest.mark.parametrize(
-    ("accepts", "packed"),
+    ("accepts", "coding"),
     [
-        ("gzip", True), ("GZIP", True), ("x-gzip", True), ("br, gzip;q=0.5", True), ("*", True),
-        ("deflate, gzip;q=1.0, *;q=0.5", True), ("gzip;q=0.001", True), ("zstd, gzip", True),
-        ("", False), ("identity", False), ("gzip;q=0", False), ("*;q=0", False), ("br", False),
-        ("gzip;q=0, *", False), ("identity, gzip;q=0.5", False), ("gzip;q=x", False),
+        ("gzip", "gzip"), ("GZIP", "gzip"), ("x-gzip", "gzip"), ("br, gzip;q=0.5", "gzip"),
+        ("deflate, gzip;q=1.0, *;q=0.5", "gzip"), ("gzip;q=0.001", "gzip"),
+        ("gzip, deflate, br, zstd", "zstd"), ("zstd, gzip", "zstd"), ("ZSTD;q=0.1", "zstd"),
+        ("gzip;q=0.9, zstd;q=0.8", "gzip"), ("zstd;q=0, gzip", "gzip"), ("*", "zstd"),
+        ("gzip;q=0, *", "zstd"), ("zstd;q=0, *", "gzip"), ("zstd;q=0.5, identity;q=0.5", "zstd"),
+        ("", None), ("identity", None), ("gzip;q=0", None), ("*;q=0", None), ("br", None),
+        ("identity, gzip;q=0.5", None), ("gzip;q=x", None), ("identity, zstd;q=0.9", None),
     ],
 )  # fmt: skip
-def test_accept_encoding_is_read_as_it_is_meant(client, accepts, packed):
-    """Weights count; what is forbidden or liked less is not sent."""
+def test_accept_encoding_is_read_as_it_is_meant(client, accepts, coding):
+    """Weights count; among equals zstd comes first; what is forbidden or liked less is not sent."""
     found = client.get("/openapi.json", headers={"Accept-Encoding": accepts})
-    assert (found.headers.get("content-encoding") == "gzip") is packed
+    assert found.headers.get("content-encoding") == coding
+
+
+def test_pieces_of_a_stream_can_be_read_as_they_come():
+    """Each piece that goes out unpacks to what was sent so far, and the end is the end."""
+    pieces = [f"路灯 {number}\n".encode() * 40 for number in range(5)]
+    for coding in ("gzip", "zstd"):
+        sent = asyncio.run(streamed(pieces, coding))
+        reader = (
+            zlib.decompressobj(31)
+            if coding == "gzip"
+            else (zstandard.ZstdDecompressor().decompressobj())
+        )
+        assert [reader.decompress(part) for part in sent] == [*pieces, b""]
+        assert reader.eof
+
+
+async def streamed(pieces, coding):
+    """Bodies of the messages in which Compression sends a stream."""
+    sent = []
+
+    async def app(_scope, _receive, send):
+        headers = [(b"content-type", b"text/csv")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def send(message):
+        if message["type"] == "http.response.body":
+            sent.append(message["body"])
+
+    accepts = [(b"accept-encoding", coding.encode())]
+    scope = {"type": "http", "method": "GET", "path": "/x", "headers": accepts}
+    await Compression(app)(scope, None, send)
+    return sent
+
+
+def test_clients_unpack_what_they_ask_for(server, tmp_path):
+    """As httpx and curl do of themselves: fewer bytes on the way, the same text."""
+    path = "/api/v1/datasets/air_hourly/resources/air_hourly/rows.csv?limit=2000"
+    bare = httpx.get(server.url + path, headers={"Accept-Encoding": "identity"})
+    found = httpx.get(server.url + path)
+    assert (found.headers["content-encoding"], found.text) == ("zstd", bare.text)
+    assert found.num_bytes_downloaded < len(bare.content) / 4
+    for accepts in ("gzip", "zstd"):
+        target = tmp_path / accepts
+        command = ["curl", "-s", "--compressed", "-H", f"Accept-Encoding: {accepts}"]
+        subprocess.run([*command, "-o", target, server.url + path], check=True, timeout=60)
+        packed = target.read_bytes()
+        if packed[:4] == b"\x28\xb5\x2f\xfd":  # a curl that was built without zstd
+            packed = unpacked("zstd", packed)
+        assert packed == bare.content
 
 
 @pytest.mark.parametrize(
@@ -459,7 +527,7 @@ def test_accept_encoding_is_read_as_it_is_meant(client, accepts, packed):
 )
 def test_what_is_not_compressed(client, path, headers):
     """Published files and ranges never, nor what is small or packed already."""
-    found = client.get(path, headers={"Accept-Encoding": "gzip"} | headers)
+    found = client.get(path, headers={"Accept-Encoding": "gzip, zstd"} | headers)
     assert "content-encoding" not in found.headers
     if path.startswith("/d/"):
         assert found.headers["etag"].startswith('"')

@@ -1,4 +1,4 @@
-"""Texts are sent as gzip to who takes it (RFC 9110 §12.5.3); files with ranges never are.
+"""Texts go as zstd or gzip to who takes it (RFC 9110 §12.5.3, RFC 8878); files never do.
 
 A tag of a compressed answer is weak: its bytes are others, what they say is the same.
 """
@@ -10,12 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from anyio.to_thread import run_sync
 from litestar.enums import ScopeType
+from zstandard import (
+    COMPRESSOBJ_FLUSH_BLOCK,
+    COMPRESSOBJ_FLUSH_FINISH,
+    ZstdCompressionParameters,
+    ZstdCompressor,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 _LEAST = 1024  # bytes of an answer: less is not worth it
-_LEVEL = 1  # three times as fast as 6, for a fifth more bytes
+_LEVEL = 1  # of gzip: three times as fast as 6, for a fifth more bytes
+_ZSTD = ZstdCompressionParameters.from_level(1, window_log=18)
+"""Level 1: half the time of gzip's, for a fifth fewer bytes; 256 kB to look back, so that no stream
+takes more memory than gzip's."""
 _GZIP = 16 + zlib.MAX_WBITS
 _LONG = 64 << 10  # bytes that are compressed in a thread
 _KINDS = (
@@ -56,9 +67,9 @@ class _Body:
     def __init__(self, scope: Scope, send: Send) -> None:
         self._send = send
         self._head: bool = scope["method"] == "HEAD"  # type: ignore[typeddict-item]
-        self._takes = _takes_gzip(scope["headers"])
+        self._takes = _coding(scope["headers"])
         self._start: Any = None
-        self._packer: Any = None
+        self._packer: Callable[[bytes, bool], bytes] | None = None
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -72,12 +83,12 @@ class _Body:
             start, self._start = self._start, None
             self._begin(start, len(body), more=more or self._head)
             if self._packer is not None and not more and not self._head:
-                body = await self._packed(body, more=False)
+                body = await _packed(self._packer, body, more=False)
                 start["headers"].append((b"content-length", str(len(body)).encode()))
                 self._packer = None
             await self._send(start)
         if self._packer is not None and not self._head:
-            body = await self._packed(body, more=more)
+            body = await _packed(self._packer, body, more=more)
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
 
     async def break_off(self) -> None:
@@ -104,15 +115,15 @@ class _Body:
         # Some routes spare themselves the body when HEAD asks, and so tell a length of 0.
         untold = self._head and not told
         streamed = untold or (more and b"content-length" not in headers)
-        packs = self._takes and (streamed or told >= _LEAST)
+        packs = self._takes if streamed or told >= _LEAST else b""
         self._vary(start, tag if packs else b"")
         if packs or untold:
             start["headers"] = [
                 pair for pair in start["headers"] if bytes(pair[0]).lower() != b"content-length"
             ]
         if packs:
-            start["headers"].append((b"content-encoding", b"gzip"))
-            self._packer = zlib.compressobj(_LEVEL, wbits=_GZIP)
+            start["headers"].append((b"content-encoding", packs))
+            self._packer = _PACKERS[packs]()
 
     def _vary(self, start: Any, tag: bytes) -> None:
         """Tell that the answer depends on Accept-Encoding; make a tag weak, if one is given."""
@@ -123,17 +134,26 @@ class _Body:
             headers.append((b"etag", tag if tag.startswith(b"W/") else b"W/" + tag))
         start["headers"] = headers
 
-    async def _packed(self, body: bytes, *, more: bool) -> bytes:
-        if len(body) > _LONG:
-            return await run_sync(_pack, self._packer, body, more)
-        return _pack(self._packer, body, more)
+
+async def _packed(pack: Callable[[bytes, bool], bytes], body: bytes, *, more: bool) -> bytes:
+    """Pack a piece and make it whole: who follows a stream sees what was sent."""
+    return await run_sync(pack, body, more) if len(body) > _LONG else pack(body, more)
 
 
-def _pack(packer: Any, body: bytes, more: bool) -> bytes:
-    # Each piece is made whole: who follows a stream sees what was sent.
-    packed: bytes = packer.compress(body)
-    packed += packer.flush(zlib.Z_SYNC_FLUSH if more else zlib.Z_FINISH)
-    return packed
+def _gzip() -> Callable[[bytes, bool], bytes]:
+    packer = zlib.compressobj(_LEVEL, wbits=_GZIP)
+    ends = zlib.Z_FINISH, zlib.Z_SYNC_FLUSH
+    return lambda body, more: packer.compress(body) + packer.flush(ends[more])
+
+
+def _zstd() -> Callable[[bytes, bool], bytes]:
+    packer = ZstdCompressor(compression_params=_ZSTD).compressobj()
+    ends = COMPRESSOBJ_FLUSH_FINISH, COMPRESSOBJ_FLUSH_BLOCK
+    return lambda body, more: packer.compress(body) + packer.flush(ends[more])
+
+
+_PACKERS = {b"zstd": _zstd, b"gzip": _gzip}
+"""Makers of what packs one answer, by coding, the better first."""
 
 
 def _varying(headers: Any) -> bytes:
@@ -145,15 +165,18 @@ def _varying(headers: Any) -> bytes:
     return b", ".join(names)
 
 
-def _takes_gzip(headers: Any) -> bool:
-    """Whether Accept-Encoding prefers gzip to bytes as they are."""
+def _coding(headers: Any) -> bytes:
+    """The coding that Accept-Encoding likes best; empty when it likes bytes as they are better."""
     said = b",".join(value for name, value in headers if name == b"accept-encoding")
     weights: dict[bytes, float] = {}
     for item in said.lower().split(b","):
         name, _, parameter = item.partition(b";")
         weights[name.strip()] = _weight(parameter)
-    gzip = weights.get(b"gzip", weights.get(b"x-gzip", weights.get(b"*", 0.0)))
-    return gzip > 0 and gzip >= weights.get(b"identity", 0.0)
+    others = weights.get(b"*", 0.0)
+    liked = {b"zstd": weights.get(b"zstd", others)}
+    liked[b"gzip"] = weights.get(b"gzip", weights.get(b"x-gzip", others))
+    best = max(_PACKERS, key=liked.__getitem__)
+    return best if 0 < liked[best] >= weights.get(b"identity", 0.0) else b""
 
 
 def _weight(parameter: bytes) -> float:
