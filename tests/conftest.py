@@ -46,10 +46,9 @@ def server(tmp_path_factory, samples) -> Hub:
     hub = Hub(tmp_path_factory.mktemp("server") / "data")
     hub.data.mkdir()
     hub.register()
-    hub.start()
     for dataset in PUBLISHED:
-        found = hub.publish(dataset, *sample_files(samples, dataset))
-        assert found["state"] == "released", found
+        hub.fill(dataset, *sample_files(samples, dataset))
+    hub.start()
     yield hub
     hub.stop()
 

@@ -14,10 +14,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import pytest
+from own_store import run, swift
 
-from datahub.model import Person, Role
+from datahub.model import FileIn, Person, Role, State
 from datahub.settings import Settings
+from datahub.stages.receive import receive
 from datahub.stages.register import register
+from datahub.stages.review import review
 from datahub.store import open_store, people
 
 ROOT = Path(__file__).parent.parent
@@ -77,18 +81,36 @@ class Hub:
 
     def token(self, role: str, publisher: str | None = None) -> str:
         """Token of a person with this role, made once, as `datahub token create` does."""
-        key = (role, publisher)
+        key, who = (role, publisher), _person(role, publisher)
         if key not in self.tokens:
-            name = f"{role}-{publisher or 'all'}"
-            person = Person(name=name, title=name, role=Role(role), publisher=publisher)
             with closing(open_store(Settings(data=self.data))) as store:
                 now = datetime.now(UTC)
                 with store.catalog.write() as db:
-                    people.save(db, person)
+                    people.save(db, who)
                     self.tokens[key] = people.create_token(
-                        db, name, days=90, now=now, who="operator"
+                        db, who.name, days=90, now=now, who="operator"
                     )
         return self.tokens[key]
+
+    def fill(self, dataset: str, *files: tuple[str, str, bytes]) -> None:
+        """Publish as `publish` does, but in this process, before the service starts.
+
+        For tests of what is published; the pipeline and its children have tests of their own.
+        """
+        self.token("operator"), self.token("reviewer")
+        store = open_store(Settings(data=self.data))
+        with closing(store), pytest.MonkeyPatch.context() as patch:
+            swift(patch)
+            taken = []
+            for resource, name, data in files:
+                incoming = store.objects.incoming(1 << 30)
+                incoming.write(data)
+                sha256 = incoming.keep()
+                taken.append(FileIn(resource=resource, name=name, bytes=len(data), sha256=sha256))
+            found = receive(store, _person("operator"), dataset, taken)
+            assert run(store, found) is State.IN_REVIEW
+            found = review(store, _person("reviewer"), found.id, "approve", "")
+            assert run(store, found) is State.RELEASED
 
     # The service ----------------------------------------------------------------------
 
@@ -203,6 +225,11 @@ class Hub:
         found = self.settle(answer.json()["id"])
         assert found["state"] == "in_review", found
         return self.approve(found["id"])
+
+
+def _person(role: str, publisher: str | None = None) -> Person:
+    name = f"{role}-{publisher or 'all'}"
+    return Person(name=name, title=name, role=Role(role), publisher=publisher)
 
 
 def _auth(token: str) -> dict[str, str]:
