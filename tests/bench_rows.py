@@ -65,7 +65,7 @@ class Ours(Peer):
             for question in QUESTIONS:
                 with suppress(AssertionError):
                     connection.ask(self.request(question, 0))
-            if (cache / "rows.duckdb").exists() and list(cache.glob("order-*")):
+            if all((cache / name).exists() for name in ("rows.duckdb", "values-0", "top-7-asc")):
                 break
             time.sleep(0.5)
         connection.close()

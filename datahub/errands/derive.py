@@ -18,6 +18,7 @@ import structlog
 from datahub.errors import DatahubError, ResourceUnknown
 from datahub.errors_catalog import DatasetMoved
 from datahub.forms.derive import Job, Made
+from datahub.forms.ordered import order_name, top_name, values_name
 from datahub.guard.child import Limits
 from datahub.guard.process import run
 from datahub.model import Json, Struct
@@ -30,7 +31,6 @@ from datahub.store.derived import (
     Derived,
     Wanted,
     ndjson_of,
-    order_name,
 )
 
 if TYPE_CHECKING:
@@ -118,22 +118,38 @@ def _missing(folder: Path, wanted: Wanted, table: _Table) -> Iterator[Job]:
         ndjson=tuple(str(path) for path in table.ndjson or own),
     )
     if wanted.order is None:
-        steps = [(TEXT, "text")] * len(own) + [(LINES, "lines"), (NATIVE, "native")]
-        jobs = [msgspec.structs.replace(job, target=name, kind=kind) for name, kind in steps]
+        jobs = _rows_jobs(job, text=bool(own))
     else:
-        number, descending = wanted.order
-        fields = table.schema["fields"]
-        name = fields[number]["name"] if number < len(fields) else ""
-        target = order_name(number, descending)
-        jobs = [
-            msgspec.structs.replace(
-                job, target=target, kind="order", column=name, descending=descending
-            )
-        ]
+        jobs = _order_jobs(folder, job, wanted.order)
     for each in jobs:
         target_path = folder / each.target
         if not target_path.exists() and _later.get(target_path, 0.0) < time.monotonic():
             yield each
+
+
+def _rows_jobs(job: Job, *, text: bool) -> list[Job]:
+    steps = [(TEXT, "text")] * text + [(LINES, "lines"), (NATIVE, "native")]
+    return [msgspec.structs.replace(job, target=name, kind=kind) for name, kind in steps]
+
+
+def _order_jobs(folder: Path, job: Job, order: tuple[int, bool]) -> list[Job]:
+    """Row numbers of an order, values to find rows by, and the first lines if there are lines."""
+    number, descending = order
+    fields = job.schema["fields"]
+    name = order_name(number, descending)
+    job = msgspec.structs.replace(
+        job,
+        column=fields[number]["name"] if number < len(fields) else "",
+        descending=descending,
+        order=str(folder / name),
+        lines=str(folder / LINES),
+    )
+    steps = [(name, "order")]
+    if not descending:
+        steps.append((values_name(number), "values"))
+    if (folder / LINES).exists():
+        steps.append((top_name(number, descending), "top"))
+    return [msgspec.structs.replace(job, target=name, kind=kind) for name, kind in steps]
 
 
 def _build(store: Store, derived: Derived, wanted: Wanted, job: Job) -> None:

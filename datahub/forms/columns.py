@@ -91,7 +91,7 @@ def json_of(column: Column, given: str | None = None) -> str:  # noqa: PLR0911 -
         return f"case when isfinite({name}) then {name} end"
     if column.kind.startswith("DECIMAL("):  # narrower ones are told as doubles: 2.00 as 2.0
         return f"{name}::decimal(38,{column.kind.rstrip(')').split(',')[-1].strip()})"
-    if column.kind == "JSON" or (column.type in _NESTED and column.kind == "VARCHAR"):
+    if is_json(column):
         return f"case when {_strict(name)} then json({name}) else to_json({name}::varchar) end"
     if is_nested(column.kind):
         text = f"to_json({name})::varchar"
@@ -109,6 +109,11 @@ def text_of(column: Column, given: str | None = None) -> str:
     if is_nested(column.kind):
         return f"to_json({name})::varchar"
     return name if column.kind == "VARCHAR" else f"{name}::varchar"
+
+
+def is_json(column: Column) -> bool:
+    """Tell whether the texts of a column are JSON, which is told as it is."""
+    return column.kind == "JSON" or (column.type in _NESTED and column.kind == "VARCHAR")
 
 
 def is_nested(kind: str) -> bool:

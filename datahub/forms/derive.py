@@ -7,11 +7,24 @@ from __future__ import annotations
 
 import os
 import struct
-from contextlib import contextmanager
+import sys
+from array import array
+from contextlib import ExitStack, contextmanager
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from datahub.forms.columns import columns_of, json_row, literal, numbered, quote, row_number
+from datahub.forms.columns import (
+    columns_of,
+    is_json,
+    json_row,
+    literal,
+    numbered,
+    quote,
+    row_number,
+)
+from datahub.forms.lines import open_file, opened
+from datahub.forms.ordered import Order, Top, Values, number_of
 from datahub.model import Json, Struct
 
 if TYPE_CHECKING:
@@ -29,10 +42,12 @@ class Job(Struct, frozen=True):
     schema: Json
     folder: str  # where to write `target`
     target: str
-    kind: str  # text, lines, native, order
+    kind: str  # text, lines, native, order, values, top
     ndjson: tuple[str, ...] = ()  # files that `lines` indexes, one after another
-    column: str = ""  # that `order` sorts by
+    column: str = ""  # that `order` and `values` sort by
     descending: bool = False
+    lines: str = ""  # index and order that `top` reads
+    order: str = ""
     memory: int = 1024 * _MIB
 
 
@@ -109,12 +124,113 @@ def _order(job: Job, fresh: Path) -> None:
         )
         whole = pa.uint64() if rows >> 32 else pa.uint32()
         with fresh.open("wb") as file:
-            file.write(struct.pack("<2Q", rows, rows - filled))
+            file.write(Order(rows=rows, nulls=rows - filled).pack())
             for batch in sorted_rows.to_arrow_reader(_BATCH):
-                numbers = batch.column(0).cast(whole)
-                size = whole.bit_width // 8
-                begin = numbers.offset * size
-                file.write(memoryview(numbers.buffers()[1])[begin : begin + len(numbers) * size])
+                file.write(_bytes_of(batch.column(0).cast(whole)))
+
+
+def _bytes_of(numbers: Any) -> memoryview:
+    """Bytes of an Arrow array of numbers, little-endian."""
+    size = numbers.type.bit_width // 8
+    begin = numbers.offset * size
+    return memoryview(numbers.buffers()[1])[begin : begin + len(numbers) * size]
+
+
+def _values(job: Job, fresh: Path) -> None:
+    """Write keys of a column's values in their order, where its type has keys."""
+    with _database(job) as db, fresh.open("w+b") as file:
+        kinds = db.execute("describe from read_parquet(?)", [job.parquet]).fetchall()
+        columns = columns_of([(kind[0], kind[1]) for kind in kinds], job.schema)
+        (column,) = [column for column in columns if column.name == job.column]
+        number = number_of(quote(column.name), column.kind)
+        if number is not None:
+            head = _number_keys(job, db, column.kind, number, file)
+        elif column.kind == "VARCHAR" and not is_json(column):
+            head = _text_keys(job, db, file)
+        else:
+            head = Values(kind=column.kind)
+            file.write(head.pack())
+        file.flush()
+        fences = (head.SIZE + i * head.STRIDE * head.width for i in range(head.fences))
+        keys = [os.pread(file.fileno(), head.width, place) for place in fences]
+        file.writelines(keys)
+
+
+def _number_keys(job: Job, db: Any, kind: str, number: str, file: Any) -> Values:
+    source = f"(select {number} as v from read_parquet(?))"  # noqa: S608
+    sql = f"select count(v), coalesce(min(v), 0), coalesce(max(v), 0) from {source}"  # noqa: S608
+    rows, least, most = db.execute(sql, [job.parquet]).fetchone()
+    letter, whole = ("Q", "ubigint") if (most - least) >> 32 else ("I", "uinteger")
+    head = Values(kind=kind, rows=rows, width=array(letter).itemsize, least=least)
+    file.write(head.pack())
+    above = f"(v::hugeint - {least})::{whole}"
+    sql = f"select {above} from {source} where v is not null order by 1"  # noqa: S608
+    for batch in db.execute(sql, [job.parquet]).to_arrow_reader(_BATCH):
+        keys = array(letter)
+        keys.frombytes(_bytes_of(batch.column(0)))
+        if sys.byteorder == "little":
+            keys.byteswap()
+        keys.tofile(file)
+    return head
+
+
+def _text_keys(job: Job, db: Any, file: Any) -> Values:
+    column = quote(job.column)
+    rows, first, last, longest, zeros = db.execute(
+        f"select count({column}), min({column}), max({column}), max(strlen({column})),"  # noqa: S608
+        f" bool_or(contains({column}, chr(0))) from read_parquet(?)",
+        [job.parquet],
+    ).fetchone()
+    prefix = _common((first or "").encode(), (last or "").encode())[: Values.MOST_PREFIX]
+    longest = (longest or 0) - len(prefix)
+    head = Values(
+        kind="VARCHAR",
+        rows=rows,
+        width=max(1, min(longest, Values.MOST_WIDTH)),
+        prefix=prefix,
+        whole=longest <= Values.MOST_WIDTH and not zeros,
+    )
+    file.write(head.pack())
+    sql = f"select {column} from read_parquet(?) where {column} is not null order by 1"  # noqa: S608
+    found = db.execute(sql, [job.parquet])
+    while some := found.fetchmany(5000):
+        file.write(b"".join(head.key(text)[0] for (text,) in some))
+    return head
+
+
+def _common(first: bytes, last: bytes) -> bytes:
+    """What both begin with, and so all between them."""
+    differ = (n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
+    return first[: next(differ, min(len(first), len(last)))]
+
+
+def _top(job: Job, fresh: Path) -> None:
+    """Copy the first lines of an order, and the first of its nulls, to one place."""
+    with ExitStack() as stack:
+        file = open_file(stack, Path(job.order))
+        head = Order.unpack(os.pread(file, Order.SIZE, 0))
+        parts = [(Path(path), Path(path).stat().st_size) for path in job.ndjson]
+        lines = opened(stack, Path(job.lines), parts, head.rows)
+        mean = sum(size for _, size in parts) // max(1, head.rows) + 1
+        most = min(Top.MOST_ROWS, Top.MOST_BYTES // mean + 1)
+
+        def first(begin: int, count: int) -> list[bytes]:
+            """Lines of an order from `begin` on, not too many bytes of them."""
+            size = struct.calcsize(head.letter)
+            count = min(count, most)
+            data = os.pread(file, count * size, Order.SIZE + begin * size)
+            found = lines.picked(struct.unpack(f"<{count}{head.letter}", data)) or []
+            ends = accumulate(len(line) + 1 for line in found)
+            return [line for line, end in zip(found, ends, strict=True) if end <= Top.MOST_BYTES]
+
+        values, nulls = first(0, head.rows - head.nulls), first(head.rows - head.nulls, head.nulls)
+    texts = [line + b"\n" for line in (*values, *nulls)]
+    begin = Top.SIZE + 8 * (len(texts) + 1)
+    ends = list(accumulate(map(len, texts), initial=begin))
+    with fresh.open("wb") as made:
+        made.write(Top(values=len(values), nulls=len(nulls)).pack())
+        made.write(struct.pack(f"<{len(ends)}Q", *ends))
+        made.writelines(texts)
 
 
 @contextmanager
@@ -137,4 +253,6 @@ _MAKERS: dict[str, Callable[[Job, Path], None]] = {
     "lines": _lines,
     "native": _native,
     "order": _order,
+    "values": _values,
+    "top": _top,
 }

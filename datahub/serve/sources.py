@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from datahub.forms.columns import numbered, row_number
-from datahub.forms.lines import Lines, open_file, opened
+from datahub.forms.lines import Lines, opened
 from datahub.model import Struct
-from datahub.store.derived import LINES, NATIVE, TEXT, Order, Wanted, ndjson_of, order_name
+from datahub.store.derived import LINES, NATIVE, TEXT, Wanted, ndjson_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ class Source(Struct, frozen=True):
 
 def source(reading: Reading, table: Table) -> Source:
     """Find the fastest relation that holds all rows of a table, in order of their numbers."""
-    _ask(reading, table)
+    ask(reading, table)
     names = [column.name for column in table.columns]
     path = reading.derived.folder(table.digest) / NATIVE
     native = reading.engine.attached(path)
@@ -53,7 +53,7 @@ def source(reading: Reading, table: Table) -> Source:
 
 def window(reading: Reading, table: Table, start: int, count: int) -> list[bytes] | None:
     """JSON objects of the rows from `start` on, as the NDJSON file has them; None: not at hand."""
-    _ask(reading, table)
+    ask(reading, table)
     count = min(count, table.rows - start)
     if count <= 0:
         return []
@@ -62,53 +62,17 @@ def window(reading: Reading, table: Table, start: int, count: int) -> list[bytes
 
 def lines(reading: Reading, table: Table, rows: Sequence[int]) -> list[bytes] | None:
     """JSON objects of rows by their numbers, as the NDJSON file has them; None: not at hand."""
-    _ask(reading, table)
+    ask(reading, table)
     return _told(reading, table, lambda text: text.picked(rows))
 
 
-def ordered(
-    reading: Reading,
-    table: Table,
-    column: str,
-    start: int,
-    count: int,
-    *,
-    descending: bool,
-    nulls_first: bool,
-) -> list[int] | None:
-    """Row numbers `start` to `start + count` in the order of a column, ties by row number.
-
-    None: that order is not at hand.
-    """
-    names = [item.name for item in table.columns]
-    number = names.index(column)
-    _ask(reading, table, (number, descending))
-    count = min(count, table.rows - start)
-    if count <= 0:
-        return []
-    path = reading.derived.folder(table.digest) / order_name(number, descending)
-    try:
-        return _slice(path, table.rows, start, count, nulls_first=nulls_first)
-    except FileNotFoundError:
-        return None
-    except (OSError, struct.error):
-        _damaged(path)
-        return None
+def at_hand(reading: Reading, table: Table) -> bool:
+    """Whether lines can be read without a query."""
+    return os.path.exists(f"{reading.derived.folder(table.digest)}/{LINES}")  # noqa: PTH110 - it costs half
 
 
-def at_hand(
-    reading: Reading, table: Table, column: str | None = None, *, descending: bool = False
-) -> bool:
-    """Whether lines, and the order of a column if one is named, can be read without a query."""
-    folder = reading.derived.folder(table.digest)
-    if column is None:
-        return os.path.exists(f"{folder}/{LINES}")  # noqa: PTH110 - it costs half
-    number = [item.name for item in table.columns].index(column)
-    order = order_name(number, descending)
-    return all(os.path.exists(f"{folder}/{name}") for name in (LINES, order))  # noqa: PTH110
-
-
-def _ask(reading: Reading, table: Table, order: tuple[int, bool] | None = None) -> None:
+def ask(reading: Reading, table: Table, order: tuple[int, bool] | None = None) -> None:
+    """Note that the rows of a table are asked for, or the order of a column (its number, down)."""
     reading.derived.ask(
         Wanted(
             dataset=table.dataset,
@@ -118,24 +82,6 @@ def _ask(reading: Reading, table: Table, order: tuple[int, bool] | None = None) 
             order=order,
         )
     )
-
-
-def _slice(path: Path, rows: int, start: int, count: int, *, nulls_first: bool) -> list[int]:
-    """Read from an order; nulls, which are at its end, are moved to the front if asked."""
-    with ExitStack() as stack:
-        file = open_file(stack, path)
-        head = Order.unpack(os.pread(file, Order.SIZE, 0))
-        size = struct.calcsize(head.letter)
-        if head.rows != rows or os.fstat(file).st_size != Order.SIZE + rows * size:
-            raise struct.error(path.name)
-        begin = (start - head.nulls) % rows if nulls_first else start
-        found: list[int] = []
-        while len(found) < count:
-            part = min(count - len(found), rows - begin)
-            data = os.pread(file, part * size, Order.SIZE + begin * size)
-            found += struct.unpack(f"<{part}{head.letter}", data)
-            begin = 0
-        return found
 
 
 def _told(
@@ -149,7 +95,7 @@ def _told(
     except OSError:
         return None
     except struct.error:
-        _damaged(index)
+        damaged(index)
         return None
 
 
@@ -163,7 +109,7 @@ def _opened(stack: ExitStack, path: Path, table: Table) -> Lines:
     return opened(stack, path, parts, table.rows)
 
 
-def _damaged(path: Path) -> None:
+def damaged(path: Path) -> None:
     """Remove what cannot be right: it is made again."""
     _log.error("derived.damaged", file=f"{path.parent.name}/{path.name}")
     path.unlink(missing_ok=True)

@@ -4,7 +4,9 @@
         lines.idx       where each line of its NDJSON begins, and the end: little-endian uint64
         rows.ndjson     the lines, where the release has no NDJSON
         rows.duckdb     the same rows as table `rows` of a native file
-        order-3-desc    row numbers in the order of column 3: see `Order`
+        order-3-desc    row numbers in the order of column 3, see `forms.ordered`
+        values-3        the values of the ascending one, to find rows by
+        top-3-desc      the first lines of an order
     <data>/cache/wanted/  a note of each thing that is asked, touched as long as it is
 
 Bound to a digest, so that it outlives a rename and never serves another version. All of it may
@@ -16,13 +18,13 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import struct
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from datahub.forms.ordered import order_name
 from datahub.model import Struct
 
 if TYPE_CHECKING:
@@ -51,38 +53,6 @@ class Wanted(Struct, frozen=True):
     def name(self) -> str:
         """Name of its note."""
         return self.digest if self.order is None else f"{self.digest}.{order_name(*self.order)}"
-
-
-class Order(Struct, frozen=True):
-    """Head of an order: how many rows it has, and how many of them, at its end, are null.
-
-    Row numbers follow, little-endian uint32 (uint64 from 2^32 rows on), ties by row number.
-    """
-
-    rows: int
-    nulls: int
-
-    SIZE = 16
-
-    def pack(self) -> bytes:
-        """Bytes that an order begins with."""
-        return struct.pack("<2Q", self.rows, self.nulls)
-
-    @classmethod
-    def unpack(cls, data: bytes) -> Order:
-        """Read the head; raises struct.error where there is none."""
-        rows, nulls = struct.unpack("<2Q", data)
-        return cls(rows=rows, nulls=nulls)
-
-    @property
-    def letter(self) -> str:
-        """Type of a row number, for `struct`."""
-        return "Q" if self.rows >> 32 else "I"
-
-
-def order_name(column: int, descending: bool) -> str:
-    """Name of the order of a column in its folder."""
-    return f"order-{column}-{'desc' if descending else 'asc'}"
 
 
 def ndjson_of(files: Iterable[Distribution], resource: str) -> list[Distribution]:

@@ -15,7 +15,7 @@ from datahub.errors import DatahubError
 from datahub.errors_query import QueryLimit
 from datahub.forms import texts
 from datahub.forms.columns import row_number
-from datahub.serve import cursors, rows, sources
+from datahub.serve import cursors, rows
 from datahub.serve.asking import Bounds, Question, ask
 from datahub.serve.cursors import Cursor, Start
 from datahub.serve.query.conditions import Bound
@@ -42,17 +42,9 @@ _FEW = 1000  # rows that are read while other requests wait
 
 def is_at_hand(reading: Reading, asked: Asked) -> bool:
     """Whether a page is but lines of a file, and not very many."""
-    plan = asked.plan
     if asked.limit > _FEW or asked.shape != "objects" or asked.form.name not in ("json", "ndjson"):
         return False
-    if plan.grouped or plan.query.filtered or plan.query.facet or not plan.whole_rows:
-        return False
-    if not plan.keys:
-        return sources.at_hand(reading, asked.table)
-    sort = plan.keys[0].sort
-    return len(plan.keys) == 1 and sources.at_hand(
-        reading, asked.table, sort.operand.column, descending=sort.descending
-    )
+    return rows.at_hand(reading, asked.table, asked.plan, asked.start, asked.limit)
 
 
 def page(reading: Reading, asked: Asked) -> Response[Any]:
