@@ -26,7 +26,7 @@ from own_store import own_store, publish, table
 from datahub.store.budgets import _LEASE, _LEASES_AT, _SLOT, _SLOTS, Budgets, Levels, name_of
 from datahub.web.app import create_app, serving
 from datahub.web.compression import Compression
-from datahub.web.limits import Sharing
+from datahub.web.limits import Limits, Meter, Sharing
 
 ROWS = "/api/v1/datasets/lamps/resources/lamps/rows"
 FILE = "/d/lamps/1/lamps.csv"
@@ -169,6 +169,67 @@ def test_work_is_counted(opened):
     assert found.headers["retry-after"] == str(problem["facts"]["retry_after"])
     time.sleep(int(found.headers["retry-after"]))
     assert client.get("/catalog.ttl", headers=from_("192.0.2.6")).status_code == 200
+
+
+def left(hub, address):
+    """Milliseconds of work that an address has left, as a request of a moment tells them."""
+    found = httpx.get(f"{hub.url}/api/v1/datasets", headers=from_(address))
+    assert found.headers["x-ratelimit-resource"] == "work"
+    return int(found.headers["x-ratelimit-remaining"])
+
+
+def test_the_work_of_children_and_jobs_is_charged(tmp_path):
+    """Who asks pays what a child took of a processor, at once or in a job; others pay nothing."""
+    own_store(tmp_path, "lamps").close()
+    hub = Hub(tmp_path / "data", proxied="true", limit_window=36_000, anonymous_seconds=30)
+    hub.start()
+    try:
+        sql = "select sum(a.range % 7 + b.range % 3) as n from range(20000) a, range(3000) b"
+        before, others = left(hub, "192.0.2.30"), left(hub, "192.0.2.31")
+        asked = {"params": {"q": sql}, "headers": from_("192.0.2.30"), "timeout": 60}
+        assert httpx.get(f"{hub.url}/api/v1/sql", **asked).status_code == 200
+        once = before - left(hub, "192.0.2.30")
+        assert 100 < once < 10_000  # its CPU, a busy machine's wall clock aside
+        key = hub.post("/api/v1/keys", json={"label": "x"}).json()["key"]
+        for headers in (from_("192.0.2.30"), {"X-API-Key": key}):
+            made = httpx.post(
+                f"{hub.url}/api/v1/sql/jobs", json={"q": sql}, headers=headers, timeout=60
+            )
+            job = made.headers["location"]
+            until = time.monotonic() + 60
+            while hub.get(job).json()["state"] != "done" and time.monotonic() < until:
+                time.sleep(0.1)
+        until = time.monotonic() + 30
+        while (now := left(hub, "192.0.2.30")) > before - once - 100 and time.monotonic() < until:
+            time.sleep(0.2)
+        assert now < before - once - 100
+        assert others - left(hub, "192.0.2.31") < 100
+        while time.monotonic() < until:
+            headers = {"X-API-Key": key}
+            told = httpx.get(f"{hub.url}/api/v1/keys/self/usage", headers=headers).json()
+            counted = sum(day["milliseconds"] for day in told["data"])
+            if counted > 100:
+                break
+            time.sleep(0.2)
+        assert counted > 100
+    finally:
+        hub.stop()
+
+
+def test_a_child_that_ends_after_its_request_is_paid(tmp_path):
+    """A meter that is over counts no more time of this process, and charges what comes late."""
+    store = own_store(tmp_path, anonymous_seconds=10)
+    limits = Limits(None, store)
+    address = name_of("address", "late")
+    meter = Meter(limits, address, address, limits.anonymous, None)
+    meter.work()
+    meter.end()
+    meter.work()  # a task that was cancelled goes on to its end
+    assert limits.sharing._requests == 0
+    meter.pay(2.0)
+    levels, _ = limits.budgets.admit(address, limits.anonymous.quota)
+    assert 1900 < levels.work <= 2100
+    store.close()
 
 
 def test_headers_tell_the_policy(opened):

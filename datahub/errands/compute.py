@@ -21,12 +21,13 @@ from datahub.clock import stamp
 from datahub.errors import DatahubError, ServiceUnavailable, StorageFull
 from datahub.errors_query import QueryBusy, QueryLimit
 from datahub.forms.names import FORMS
-from datahub.serve.asking import Bounds, Question, ask
+from datahub.serve.asking import PAYER, Bounds, Payer, Question, ask
 from datahub.serve.engine import Engine
 from datahub.serve.reading import Reading
 from datahub.serve.sql.envelope import around
 from datahub.serve.sql.pins import pinned
-from datahub.store import jobs
+from datahub.store import jobs, keys
+from datahub.store.budgets import Budgets, Levels, name_of, quota_of
 from datahub.store.jobs import Job, Result
 from datahub.store.objects import full_disk_told, sync_folder
 
@@ -124,7 +125,8 @@ def _look(store: Store, places: int) -> tuple[set[str], list[Job]]:
 
 async def _one(reading: Reading, job: Job) -> None:
     """Work on a job to its end."""
-    store, began = reading.store, time.monotonic()
+    store, began, owner = reading.store, time.monotonic(), _Owner()
+    PAYER.set(owner)  # in the context of this task
     try:
         result = await _result(reading, job)
         await asyncio.to_thread(_done, store, job, result)
@@ -141,7 +143,37 @@ async def _one(reading: Reading, job: Job) -> None:
         await asyncio.to_thread(_failed, store, job, DatahubError())
     finally:
         _staged(store, job).unlink(missing_ok=True)
+        _charge(store, job.owner, owner.seconds)
         _log.info("job.ended", job=job.id, s=round(time.monotonic() - began, 2))
+
+
+class _Owner(Payer):
+    """Who handed a job in, and pays for its children."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def pay(self, seconds: float) -> None:
+        """Add what a child worked."""
+        self.seconds += seconds
+
+
+def _charge(store: Store, owner: str, seconds: float) -> None:
+    """Charge the owner of a job as for a request; people with a role are not limited."""
+    kind, _, name = owner.partition(":")
+    if not seconds or not name or kind not in ("key", "address"):
+        return
+    own, cost = store.settings, Levels(work=1000 * seconds)
+    caller = name_of("key", name) if kind == "key" else bytes.fromhex(name)
+    budgets = Budgets(own.data / "run" / "budgets", own.limit_window)
+    try:
+        budgets.spend(caller, quota_of(own, "key" if kind == "key" else "anonymous"), cost)
+    finally:
+        budgets.close()
+    if kind == "key":
+        day = store.clock().date().isoformat()
+        with store.catalog.write() as db:
+            keys.add_usage(db, {(name, day): (0, 0, 0, round(cost.work))})
 
 
 def _again(store: Store, job: Job, *, counted: bool = False) -> None:

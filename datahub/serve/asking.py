@@ -13,7 +13,8 @@ import socket
 import tempfile
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any, Self
 
 import msgspec
@@ -23,6 +24,7 @@ from datahub.errors import DatahubError, ServiceUnavailable, from_code
 from datahub.errors_query import QueryBusy, QueryLimit
 from datahub.guard import jail_wire
 from datahub.guard.jail import QUESTIONS, STREAMS, folder
+from datahub.model import TableVersion
 from datahub.serve.sql.messages import (
     Bounds,
     Ending,
@@ -43,13 +45,42 @@ if TYPE_CHECKING:
 
     Resolve = Callable[[str, str], Table]
 
-__all__ = ["Answer", "Bounds", "Ending", "Prepared", "Question", "ask", "prepare"]
+__all__ = [
+    "NOBODY",
+    "PAYER",
+    "Answer",
+    "Bounds",
+    "Ending",
+    "Payer",
+    "Prepared",
+    "Question",
+    "ask",
+    "prepare",
+]
 
 QUEUE_SECONDS = 5.0
 """That a question waits for a child; then its asker is told to come later."""
 _LATE_SECONDS = 15.0  # beyond a question's own, for its child's last words
 _PIECE = 1 << 20
 _WORDS = Reads | Head | Ending | Failed
+
+
+class Payer:
+    """Who pays for what children work; this one is nobody."""
+
+    def rest(self) -> None:
+        """Wait for a child, which works or has no time yet."""
+
+    def work(self) -> None:
+        """Go on after that."""
+
+    def pay(self, seconds: float) -> None:
+        """Pay for one child, which has ended: seconds of a processor, or those waited for it."""
+
+
+NOBODY = Payer()
+PAYER: ContextVar[Payer] = ContextVar("payer", default=NOBODY)
+"""Who pays for the children that are asked in this context: set by request, and by job."""
 
 
 @dataclass
@@ -59,7 +90,7 @@ class Answer:
     fields: list[Json]  # name and DuckDB type of each column
     chunks: AsyncIterator[bytes]
     ending: Ending | None = None  # known at once when the question asked for the whole
-    versions: dict[str, int] | None = None  # "dataset.resource" -> version that was read
+    versions: list[TableVersion] = field(default_factory=list)  # that were read
     estimate: int | None = None  # of rows, when the question was only checked
 
 
@@ -140,7 +171,9 @@ class Prepared:
             fields=head.fields,
             chunks=_nothing(),
             ending=head.ending,
-            versions={f"{table.dataset}.{table.resource}": table.version for table in self.tables},
+            versions=list(
+                dict.fromkeys(TableVersion(t.dataset, t.resource, t.version) for t in self.tables)
+            ),
             estimate=head.estimate,
         )
         if head.in_file and head.ending:
@@ -199,6 +232,10 @@ class _Wire:
         self.until = time.monotonic() + QUEUE_SECONDS
         self._began: float | None = None
         self.seconds = QUEUE_SECONDS  # that the question may take
+        self._payer = PAYER.get()
+        self._waited = 0.0  # seconds for the child's words, from the first on
+        self._cpu: float | None = None  # seconds of a processor, when the child told them
+        self._closed = False
 
     @classmethod
     async def to_child(cls, place: Path, pool: str) -> _Wire:
@@ -239,6 +276,9 @@ class _Wire:
     def close(self) -> None:
         """Hang up; a child that still works for us ends."""
         self._connection.close()
+        if not self._closed:
+            self._closed = True
+            self._payer.pay(self._waited if self._cpu is None else self._cpu)
 
     async def tell(self, document: Any, handles: list[int] | None = None) -> None:
         """Send a JSON frame, with open files."""
@@ -268,10 +308,15 @@ class _Wire:
             raise from_code(word.code, word.facts)
         if not isinstance(word, kind):
             raise self._ended()
+        ending = word.ending if isinstance(word, Head) else word
+        if isinstance(ending, Ending):
+            self._cpu = ending.cpu
         return word
 
     async def frame(self) -> tuple[bytes, bytes]:
         """Read a frame: its letter and what it holds."""
+        began = time.monotonic()
+        self._payer.rest()
         try:
             async with asyncio.timeout(self.until - time.monotonic()):
                 kind, length = jail_wire.head(await self._exactly(jail_wire.HEAD_BYTES))
@@ -284,6 +329,10 @@ class _Wire:
             raise ServiceUnavailable(
                 reason_zh="查询服务正在重启", reason_en="the query service is starting again"
             ) from None
+        finally:
+            self._payer.work()
+            if self._began is not None:
+                self._waited += time.monotonic() - began
 
     async def _exactly(self, count: int) -> bytes:
         parts = []

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from datahub.settings import Settings
+
 _SLOT = struct.Struct("16s6d")  # caller, when (monotonic), levels
 _SLOTS, _PROBES = 16_384, 8
 _LEASE = struct.Struct("16sqq")  # caller, process id, when that process started
@@ -49,6 +51,15 @@ _AHEAD = Levels(requests=1, guesses=1, keys=1)
 def name_of(kind: str, text: str) -> bytes:
     """Name of a caller in the file: 16 bytes that do not tell who it is."""
     return blake2b(f"{kind}:{text}".encode(), digest_size=16).digest()
+
+
+def quota_of(settings: Settings, kind: str) -> Levels:
+    """Quota of callers of a kind: anonymous or key."""
+    return Levels(
+        work=1000 * getattr(settings, f"{kind}_seconds"),
+        bytes=getattr(settings, f"{kind}_bytes"),
+        requests=getattr(settings, f"{kind}_requests"),
+    )
 
 
 class Budgets:

@@ -42,7 +42,10 @@ class Key(Struct, frozen=True):
 
 
 class Counts(Struct, frozen=True):
-    """What a key, or everybody without one, was answered on a day (UTC)."""
+    """What a key, or everybody without one, was answered on a day (UTC).
+
+    Milliseconds are those of the server, with those of query children and of jobs that ended.
+    """
 
     day: str
     requests: int

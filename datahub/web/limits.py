@@ -2,8 +2,9 @@
 
 A caller is an API key, or for all others an address: those without a key share one budget with
 their neighbours behind it. People with a token of a role are not limited. Work is the time that
-a request takes of this process, shared equally among all requests that it works on meanwhile;
-waiting for a reader who is slow is nobody's work. Heavy requests (SQL, exports, comparisons) wait
+a request takes of this process, shared equally among all requests that it works on meanwhile, and
+what its query children take of a processor; to wait for them or for a slow reader is nobody's work.
+A job is charged when it ends (errands.compute). Heavy requests (SQL, exports, comparisons) wait
 for each other when a caller has too many at once.
 """
 
@@ -24,8 +25,9 @@ from litestar.enums import ScopeType
 from datahub.errors import DatahubError
 from datahub.errors_limits import KeyInvalid, KeyMisplaced, LimitReached, TooManyAtOnce
 from datahub.model import Struct
+from datahub.serve.asking import NOBODY, PAYER, Payer
 from datahub.store import keys, people
-from datahub.store.budgets import Budgets, Levels, name_of
+from datahub.store.budgets import Budgets, Levels, name_of, quota_of
 from datahub.web import problems
 from datahub.web.access import credential_of
 from datahub.web.sendfile import EXTENSION
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from litestar import Request
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-    from datahub.settings import Settings
     from datahub.store import Store
     from datahub.store.keys import Key
 
@@ -109,7 +110,7 @@ class Sharing:
         return self._time
 
 
-class Meter:
+class Meter(Payer):
     """What one request costs its caller."""
 
     def __init__(
@@ -122,10 +123,11 @@ class Meter:
         self._charged = 0  # of the bytes
         self._limits, self._lease = limits, -1
         self._since: float | None = None
+        self._over = False
 
     def work(self) -> None:
         """Go on working."""
-        if self._since is None:
+        if self._since is None and not self._over:
             self._since = self._limits.sharing.enter()
 
     def rest(self) -> None:
@@ -133,6 +135,12 @@ class Meter:
         if self._since is not None:
             self.milliseconds += 1000 * self._limits.sharing.leave(self._since)
             self._since = None
+
+    def pay(self, seconds: float) -> None:
+        """Add what a child worked."""
+        if self._over:  # its reader left, and it ended after the request
+            self._charge(1000 * seconds)
+        self.milliseconds += 1000 * seconds
 
     def sent(self, count: int) -> None:
         """Note bytes of the body that went out."""
@@ -175,6 +183,7 @@ class Meter:
     def end(self) -> None:
         """Charge what has not been charged yet."""
         self.rest()
+        self._over = True
         if self._lease >= 0:
             self._limits.give(self._lease)
         if not self.refused:
@@ -213,8 +222,8 @@ class Limits:
         self.budgets = Budgets(own.data / "run" / "budgets", own.limit_window)
         self.sharing, self.usage = Sharing(), Usage(store)
         window = own.limit_window
-        self.anonymous = tier(_quota(own, "anonymous"), own.anonymous_heavy, window)
-        self.keyed = tier(_quota(own, "key"), own.key_heavy, window)
+        self.anonymous = tier(quota_of(own, "anonymous"), own.anonymous_heavy, window)
+        self.keyed = tier(quota_of(own, "key"), own.key_heavy, window)
         # Of an address, whatever its requests carry: these are counted apart.
         self._guesses = Levels(guesses=own.limit_guesses)
         self._new_keys = Levels(keys=own.limit_new_keys)
@@ -232,6 +241,7 @@ class Limits:
             secret = credential_of(scope["headers"])
             if secret and not secret.startswith(keys.PREFIX):  # a person's, which the guard knows
                 self._check(address, self._guesses)
+                PAYER.set(NOBODY)
                 await self._app(scope, receive, self._watching(address, send))
                 return
             meter = await self._meter(scope, address, secret)
@@ -248,6 +258,7 @@ class Limits:
 
     async def _metered(self, meter: Meter, scope: Any, receive: Receive, send: Send) -> None:
         scope[_METER] = meter
+        PAYER.set(meter)
         sender = self._metering(meter, send)
         extensions = scope.get("extensions") or {}
         if EXTENSION in extensions:
@@ -395,14 +406,6 @@ def _apart(address: bytes, quota: Levels) -> bytes:
     return name_of("guesses" if quota.guesses else "keys", address.hex())
 
 
-def _quota(settings: Settings, kind: str) -> Levels:
-    return Levels(
-        work=1000 * getattr(settings, f"{kind}_seconds"),
-        bytes=getattr(settings, f"{kind}_bytes"),
-        requests=getattr(settings, f"{kind}_requests"),
-    )
-
-
 def _check_query(query: bytes) -> None:
     """Refuse keys in the address; a column's name in quotes is never one.
 
@@ -430,7 +433,7 @@ async def before(request: Request[Any, Any, Any]) -> None:
 
 def meter_of(request: Request[Any, Any, Any]) -> Meter | None:
     """What counts the cost of a request; None: nobody does."""
-    found: Any = request.scope.get(_METER)
+    found = request.scope.get(_METER)
     return found if isinstance(found, Meter) else None
 
 

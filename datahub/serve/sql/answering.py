@@ -30,8 +30,10 @@ _POLLRDHUP = 0x2000
 class Running:
     """One query: rows and bytes that were given, seconds that it took, and why it was cut."""
 
-    def __init__(self, connection: Any, question: Question, line: Line) -> None:
+    def __init__(self, connection: Any, question: Question, line: Line, cpu: float) -> None:
+        """Begin; `cpu` is what this process had used of a processor when the question came."""
         self.connection, self.question, self.line = connection, question, line
+        self._cpu = cpu
         self.rows = self.read = 0
         self.truncated: str | None = None
         self._began = time.monotonic()
@@ -105,7 +107,8 @@ class Running:
 
     def _ending(self, size: int) -> Ending:
         self._over.set()
-        return Ending(self.rows, size, round(self.seconds, 4), self.truncated)
+        cpu = round(time.process_time() - self._cpu, 4)
+        return Ending(self.rows, size, round(self.seconds, 4), self.truncated, cpu)
 
     def _left(self) -> float:
         return max(0.0, self.question.bounds.seconds - self.seconds)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,7 @@ class _Asked:
 
     def __init__(self, connection: Any, question: Question) -> None:
         self.connection, self.question = connection, question
+        self.cpu = time.process_time()
         self.text, self.changing = question.sql, False
         self.names: dict[tuple[str, str], Any] = {}
         self.zone = _ZONE
@@ -257,7 +259,7 @@ def _answer(asked: _Asked, line: Line, file: int) -> None:
     if asked.question.only_check:
         line.tell(Head(fields, estimate=asked.estimate()))
         return
-    running = Running(asked.connection, asked.question, line)
+    running = Running(asked.connection, asked.question, line, asked.cpu)
     try:
         reader = asked.connection.execute(sql, asked.question.values).to_arrow_reader(_BATCH)
         pieces = write.encode(

@@ -71,6 +71,7 @@ class Ending(Struct, frozen=True, tag="ending"):
     bytes: int
     seconds: float
     truncated: str | None = None  # rows, bytes, time; None: it is whole
+    cpu: float = 0.0  # seconds of a processor, from the question on
 
 
 class Head(Struct, frozen=True, tag="head"):

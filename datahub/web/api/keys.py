@@ -62,7 +62,7 @@ class KeyRevoked(Struct, frozen=True):
 
 
 class UsageView(Struct, frozen=True):
-    """What a key was answered, newest day (UTC) first."""
+    """What a key was answered, newest day (UTC) first; its jobs count on the day they end."""
 
     id: str
     data: list[keys.Counts]
