@@ -170,6 +170,14 @@ class Pin(Struct, frozen=True):
     version: int | None  # None: the latest when it is asked
 
 
+class TableVersion(Struct, frozen=True):
+    """A table of a release, as answers tell what they read."""
+
+    dataset: str
+    resource: str
+    version: int
+
+
 class Finding(Struct, frozen=True):
     """What the screening found; it never carries the value itself."""
 

@@ -27,6 +27,7 @@ JOBS = "/api/v1/sql/jobs"
 ENDLESS = "select count(*) as n from range(1000000) a, range(1000000) b, range(1000) c"
 SLOW = "select sum(a.range % 7 + b.range % 3) as n from range(20000) a, range(6000) b"
 ROOM = 1 << 30
+LAMPS = {"dataset": "lamps", "resource": "lamps", "version": 1}
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,7 @@ def hub(tmp_path_factory):
         swift(patch)
         publish(store, table(5000), dataset="lamps")
         publish(store, table(20), dataset="trees")
+        publish(store, table(25), dataset="trees")
     store.close()
     own = Hub(folder / "data", catalog=folder / "catalog", job_seconds=6, sql_seconds=2)
     own.start()
@@ -50,6 +52,20 @@ def hand_in(hub, q, **body):
     answered = hub.post(JOBS, json={"q": q} | body)
     assert answered.status_code == 202, answered.text
     return answered.json()
+
+
+def test_every_version_that_was_read_is_told(hub):
+    """A table read in two versions is told twice: in JSON, in headers, in jobs and on the page."""
+    new = 'select count(*) as n from "trees@v2" n anti join "trees@v1" o on n.id = o.id, trees'
+    both = [{"dataset": "trees", "resource": "trees", "version": number} for number in (2, 1)]
+    answered = hub.get("/api/v1/sql", params={"q": new})
+    assert (answered.json()["data"], answered.json()["versions"]) == ([{"n": 125}], both)
+    assert answered.headers["x-versions"] == "trees.trees=2, trees.trees=1"
+    job = wait(hub, hand_in(hub, new, format="json"))
+    assert (job["versions"], hub.get(job["links"]["result"]).json()["versions"]) == (both, both)
+    page = hub.get("/sql", params={"q": new}, headers={"Accept": "text/html"}).text
+    assert "<code>trees.trees</code> 第 2 版" in page
+    assert "<code>trees.trees</code> 第 1 版" in page
 
 
 def wait(hub, job, *states, seconds=40):
@@ -80,7 +96,7 @@ def test_a_job_from_the_line_to_its_file(hub, form):
     made = answered.json()
     assert answered.headers["location"] == f"{JOBS}/{made['id']}" == made["links"]["self"]
     assert (len(made["id"]), made["state"]) == (32, "waiting")
-    assert (made["versions"], made["rows"]) == ({"lamps.lamps": 1}, None)
+    assert (made["versions"], made["rows"]) == ([LAMPS], None)
     assert int(answered.headers["retry-after"]) >= 1
     found = wait(hub, made)
     assert (found["state"], found["rows"], found["truncated"]) == ("done", 4990, None), found
@@ -102,7 +118,7 @@ def test_a_job_from_the_line_to_its_file(hub, form):
         assert (len(read["data"]), read["data"][0]) == (4990, {"id": 11, "名称": "路灯11"})
         assert (read["rows"], read["truncated"], read["versions"]) == (
             *(4990, False),
-            {"lamps.lamps": 1},
+            [LAMPS],
         )
     else:
         read = pq.read_table(io.BytesIO(result.content))

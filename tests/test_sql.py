@@ -24,6 +24,7 @@ TABLES = {
     "bus": ("lines", "stops", "line_stops"),
     "admin_license": ("admin_license",),
 }
+SCHOOLS = {"dataset": "schools", "resource": "schools", "version": 1}
 QUESTIONS = (
     'select count(*) as n from "schools"."schools"',
     "select stage, count(*) as n from schools.schools group by all order by n desc, stage",
@@ -198,7 +199,7 @@ def test_an_answer_in_json(server):
         {"name": "n", "type": "BIGINT"},
     ]
     assert (found["rows"], found["truncated"], found["reason"]) == (len(found["data"]), False, None)
-    assert found["versions"] == {"schools.schools": 1}
+    assert found["versions"] == [SCHOOLS]
     assert 0 < found["seconds"] < 5
 
 
@@ -236,7 +237,7 @@ def test_names_of_a_table(server, name):
     """A table is named with its dataset, or by it alone where it has one; a version is pinned."""
     found = asked(server, f"select count(*) as n from {name}")
     assert found["data"] == [{"n": 400}]
-    assert found["versions"] == {"schools.schools": 1}
+    assert found["versions"] == [SCHOOLS]
 
 
 @pytest.mark.parametrize(

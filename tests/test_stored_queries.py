@@ -17,6 +17,7 @@ from datahub.store import stored_queries
 from datahub.store.stored_queries import StoredQuery
 
 QUERIES = "/api/v1/queries"
+LAMPS = {"dataset": "lamps", "resource": "lamps", "version": 1}
 FROM = {
     "title": "某号以后的路灯",
     "description": "按编号取路灯",
@@ -81,7 +82,7 @@ def test_the_address_of_an_answer(hub, lamps):
     assert answered.status_code == 200, answered.text
     found = answered.json()
     assert found["data"] == [{"id": 11, "名称": "路灯11"}, {"id": 12, "名称": "路灯12"}]
-    assert (found["versions"], found["truncated"]) == ({"lamps.lamps": 1}, False)
+    assert (found["versions"], found["truncated"]) == ([LAMPS], False)
     assert "immutable" in answered.headers["cache-control"]
     assert lamps["links"]["self"] in answered.headers["link"]
     again = hub.get(address, headers={"If-None-Match": answered.headers["etag"]})

@@ -22,7 +22,7 @@ def around(form: str, answer: Answer, shape: str = "objects") -> tuple[bytes, by
             "rows": ending.rows,
             "truncated": ending.truncated is not None,
             "reason": ending.truncated,
-            "versions": answer.versions or {},
+            "versions": answer.versions,
             "seconds": ending.seconds,
             "shape": shape,
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from datahub.errors_catalog import DatasetMoved
-from datahub.model import Pin
+from datahub.model import Pin, TableVersion
 from datahub.serve.sql.tables import resolver
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def pinned(reading: Reading, pins: Iterable[Pin]) -> Resolve:
     return find
 
 
-def versions(pins: Iterable[Pin]) -> dict[str, int]:
-    """Version of each pinned table, by "dataset.resource"."""
-    return {f"{pin.dataset}.{pin.resource}": pin.version for pin in pins if pin.version}
+def versions(pins: Iterable[Pin]) -> list[TableVersion]:
+    """Every pinned table with its version, each once; a table may be read in several."""
+    return list(dict.fromkeys(
+        TableVersion(pin.dataset, pin.resource, pin.version) for pin in pins if pin.version
+    ))  # fmt: skip

@@ -19,7 +19,7 @@ from datahub.clock import stamp
 from datahub.errors import from_code
 from datahub.errors_jobs import JobFailed, JobForeign, JobGone, JobUnfinished
 from datahub.forms.names import FORMS
-from datahub.model import Pin, Struct
+from datahub.model import Pin, Struct, TableVersion
 from datahub.serve.asking import prepare
 from datahub.serve.files import Content
 from datahub.serve.pieces import Stretch
@@ -73,7 +73,7 @@ class JobView(Struct, frozen=True):
     bytes: int | None
     sha256: str | None
     truncated: str | None
-    versions: dict[str, int]
+    versions: list[TableVersion]
     problem: dict[str, Any] | None
     links: dict[str, str]
 

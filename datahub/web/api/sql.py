@@ -12,7 +12,7 @@ from litestar.params import JSONBody, QueryParameter
 from litestar.response import Stream
 
 from datahub.forms.names import FORMS
-from datahub.model import Struct
+from datahub.model import Struct, TableVersion
 from datahub.serve.asking import prepare
 from datahub.serve.files import FOREVER
 from datahub.serve.sql import functions, listing
@@ -49,7 +49,8 @@ class SqlField(Struct, frozen=True):
 class SqlAnswer(Struct, frozen=True):
     """Rows that a question found; `truncated` says whether there would be more, `reason` why.
 
-    `reason` is rows, bytes or time; `versions` are the releases that were read.
+    `reason` is rows, bytes or time; `versions` are the tables that were read: each in every
+    version that was, and once.
     """
 
     data: list[Any]
@@ -57,7 +58,7 @@ class SqlAnswer(Struct, frozen=True):
     rows: int
     truncated: bool
     reason: str | None
-    versions: dict[str, int]
+    versions: list[TableVersion]
     seconds: float
     shape: str
 
@@ -260,7 +261,9 @@ def _outcome(answer: Answer) -> dict[str, str]:
     ending = answer.ending
     if ending is None:
         return {}
-    read = ", ".join(f"{quote(name)}={n}" for name, n in (answer.versions or {}).items())
+    read = ", ".join(
+        f"{quote(f'{table.dataset}.{table.resource}')}={table.version}" for table in answer.versions
+    )
     headers = {"x-rows": str(ending.rows)} | ({"x-versions": read} if read else {})
     if ending.truncated:
         headers["x-truncated"] = ending.truncated

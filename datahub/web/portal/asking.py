@@ -76,7 +76,7 @@ class Result(Struct, frozen=True):
     rows: list[list[Any]]
     reason: str | None
     seconds: float
-    versions: dict[str, int]
+    versions: list[dict[str, Any]]
 
 
 class Group(Struct, frozen=True):
