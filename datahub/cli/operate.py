@@ -24,6 +24,8 @@ from datahub.logs import configure
 from datahub.model import Person, Role
 from datahub.settings import Settings
 
+LEAN = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "65536"}
+"""For web processes (mallopt(3)): threads share arenas, and large blocks go back when freed."""
 _PORT_SECONDS = 4.0
 token_app = typer.Typer(help="人员和令牌 · People and tokens.", no_args_is_help=True)
 
@@ -80,8 +82,7 @@ def serve(
     listener = listen(chosen)
     environment = settings.to_environment(chosen) | metrics_folder(chosen)
     handle = listener.fileno()
-    # Each thread that answers would keep an arena of memory of its own (mallopt(3)).
-    lean = environment | {"MALLOC_ARENA_MAX": "2"}
+    lean = environment | LEAN
     services = [
         Service(f"web-{n}", (processes.__name__, "web", str(handle)), lean, (handle,))
         for n in range(chosen.workers)

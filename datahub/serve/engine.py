@@ -57,6 +57,8 @@ class Engine:
             }
         )
         self._base.execute("set parquet_metadata_cache=true")
+        # What a statement took and gave back would stay with this process until the next one.
+        self._base.execute("set allocator_background_threads=true")
         self._local = threading.local()
         self._files: dict[Path, _Attached] = {}
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 ANSWER_BYTES = 256 << 10
-ALL_BYTES = 16 << 20
-_AROUND = 2048  # bytes that the headers and the key of an answer take, about
+ALL_BYTES = 8 << 20
+_AROUND = 6 << 10  # bytes that the headers and the key of an answer take, about
 _MARK = "answer_of"
 _TELLING = frozenset({
     b"accept", b"accept-encoding", b"accept-language", b"accept-profile", b"host", b"prefer",
