@@ -638,19 +638,14 @@ HARMS = {
     "a letter of the signature": (["forged"], lambda f: (f / SIGNATURE).write_text(
         re.sub('"sig": "(.)', lambda m: m[0][:-1] + "AB"[m[1] == "A"], (f / SIGNATURE).read_text())
     )),
-    "the chain of an older state": (["rollback"], None),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", HARMS)
-def test_harmed_folders_are_refused(city, met, folder, name):
+def test_harmed_folders_are_refused(met, folder, name):
     """Whatever was done to a pulled folder is found offline and called what it is."""
     expected, harm = HARMS[name]
-    if harm is None:
-        city.release()
-        met = ask(city, known=met).trust
-    else:
-        harm(folder)
+    harm(folder)
     assert offline(folder, met) == expected
 
 
@@ -666,6 +661,126 @@ def test_a_folder_that_was_swapped_as_a_whole(folder, met, tmp_path):
         if name != MANIFEST:
             (folder / name).write_bytes(data)
     assert "stranger" in offline(folder, met)
+
+
+# Folders of long ago, when a newer chain was seen since --------------------------------------
+
+
+def held(folder, known, asked=None, now=BEGAN):
+    """Judge the documents of a folder."""
+    return judge(lambda name, _: (folder / name).read_bytes(), asked or Asked(), known, now)
+
+
+def test_a_folder_of_an_older_state_passes(city, met, folder):
+    """A newer release that was seen since is told; the memory of it is kept as it is."""
+    city.release()
+    known = ask(city, known=met).trust
+    found = held(folder, known)
+    assert [(note.kind, "4" in note.zh) for note in found.notes] == [("newer", True)]
+    assert found.trust == known
+
+
+def test_a_folder_from_before_a_withdrawal_passes(city, folder):
+    """When another release was withdrawn since, nothing is wrong with this one, nor newer."""
+    city.gone = {1: city.gone[2], 2: city.gone[2]}
+    found = held(folder, ask(city).trust)
+    assert found.notes == ()
+
+
+def withdrawn_since(c):
+    """Withdraw the release after it was pulled."""
+    c.release()
+    c.gone[3] = {"at": when(BEGAN), "reason": "错"}
+    return c.signed()
+
+
+def another_past(c):
+    """A newer chain in which the release has another digest."""
+    c.manifests[2] += b" "
+    return c.release().signed()
+
+
+def another_first(c):
+    """A newer chain in which another release has another digest."""
+    c.release()
+    return entries(c, rewrite)
+
+
+def unburied_since(c):
+    """A newer chain in which the second release was never withdrawn."""
+    c.release().release()
+    return entries(c, exhume)
+
+
+SINCE = {
+    "withdrawn": withdrawn_since,
+    "rewritten": another_past,
+    "rewritten, another release": another_first,
+    "unburied": unburied_since,
+}
+
+
+@pytest.mark.parametrize("name", SINCE)
+def test_a_newer_chain_decides_on_an_older_folder(city, folder, name):
+    """What the newer chain that was seen says against a folder counts, and for what it is."""
+    chain = SINCE[name](city)
+    latest = len(city.manifests)
+    documents = city.documents(latest) | {CHAIN: chain}
+    known = ask(city, documents, asked=Asked(site=SITE, version=latest)).trust
+    with pytest.raises(ProofInvalid) as told:
+        held(folder, known)
+    assert told.value.facts["kind"] == name.split(",")[0]
+
+
+OLD = {
+    "the latest of an address": Asked(site=SITE, dataset="bus"),
+    "a version of an address": Asked(site=SITE, dataset="bus", version=3),
+    "a folder called latest": Asked(latest=True),
+}
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_who_says_now_must_not_show_then(city, met, name):
+    """A service that shows an older chain, whatever is asked of it, has gone back."""
+    before = city.documents()
+    city.release()
+    known = ask(city, known=met).trust
+    assert refusal(city, before, known, asked=OLD[name]) == "rollback"
+
+
+def test_an_older_folder_is_not_the_latest(city, met, folder):
+    """A folder called latest holds what its chain calls latest."""
+    documents = city.documents(1)
+    assert refusal(city, documents, met, asked=Asked(latest=True)) == "foreign"
+    assert held(folder, met, Asked(latest=True)).manifest.version == 3
+
+
+def test_a_memory_without_digests_decides_nothing(city, met, folder):
+    """A memory of before digests were kept cannot clear an older folder; the next look mends it."""
+    city.release()
+    known = ask(city, known=met).trust
+    (service,) = known.services
+    bare = msgspec.structs.replace(service.datasets["bus"], manifests=(), formerly=())
+    old = Trust(services=(msgspec.structs.replace(service, datasets={"bus": bare}),))
+    with pytest.raises(ProofInvalid, match="rollback"):
+        held(folder, old)
+    assert ask(city, known=old).trust == known
+    city.manifests[0] += b" "
+    assert refusal(city, city.documents(), old) == "rewritten"
+
+
+def test_a_renaming_since_does_not_blind(city, met, folder):
+    """What was seen under the new name counts for the old one: offline, and at an address."""
+    before = city.documents()
+    city.release()
+    renamed = {"dataset": "transit", "formerly": ["bus"]}
+    known = ask(city, city.documents() | {CHAIN: city.signed(city.chain(**renamed))}, met).trust
+    assert held(folder, known).trust == known
+    assert refusal(city, before, known) == "rollback"
+    city.gone[3] = {"at": when(BEGAN), "reason": "错"}
+    known = ask(city, city.documents() | {CHAIN: city.signed(city.chain(**renamed))}, known).trust
+    with pytest.raises(ProofInvalid, match="withdrawn"):
+        held(folder, known)
 
 
 # The trust file ---------------------------------------------------------------------------

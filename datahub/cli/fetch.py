@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote, unquote, urlsplit
 
+import msgspec
 import typer
 
 from datahub import settings
@@ -160,7 +161,9 @@ def _of_folder(
     if not signed or MANIFEST in {fault.place for fault in faults}:
         return  # what is signed is the manifest as it was
     try:
-        found = _judge(read, _asked("", "", None, key), trust)
+        latest = "latest" in (folder.absolute().name, folder.resolve().name)
+        asked = msgspec.structs.replace(_asked("", "", None, key), latest=latest)
+        found = _judge(read, asked, trust)
         _check_names(folder.resolve(), found)
     except ProofInvalid as error:
         yield _fault(error)

@@ -50,6 +50,7 @@ class Asked(Struct, frozen=True):
     site: str = ""  # where the documents come from just now; "" when they are verified offline
     dataset: str = ""
     version: int | None = None  # None: the latest, or offline the manifest's own
+    latest: bool = False  # offline: the folder is said to be the latest release
     key: str = ""  # id of the key to trust
     keys: tuple[PublicKey, ...] = ()  # keys to trust, of a document got elsewhere
 
@@ -88,19 +89,20 @@ def judge(read: Callable[[str, int], bytes], asked: Asked, trust: Trust, now: da
     if asked.dataset and asked.dataset not in names:
         raise refused("foreign", CHAIN, expected=asked.dataset, actual=chain.dataset)
     known = old.datasets if old else {}
-    for name in names:
-        if name in known:
-            trusting.check_progress(chain, known[name])
+    seen = trusting.known_of(chain, known)
+    may_be_old = not asked.site and not asked.latest
+    newer = [s for s in seen.values() if trusting.check_progress(chain, s, old=may_be_old)]
     manifest = _manifest(proofs[MANIFEST], proofs[SIGNATURE], keys)
     _check_place(manifest, proofs[MANIFEST], chain, asked)
-    if chain.latest is not None and chain.latest > manifest.version:
-        notes += (_newer(chain.latest),)
-    left = {name: seen for name, seen in known.items() if name not in names}
-    service = Service(
-        keys=keys,
-        sites=_sites(old, asked.site),
-        datasets=left | {chain.dataset: trusting.seen_of(chain)},
-    )
+    if any(manifest.version in s.withdrawn for s in newer):
+        told = "已见过撤回 · its withdrawal was seen"
+        raise refused("withdrawn", f"{CHAIN} {manifest.version}", actual=told)
+    latest = max([chain.latest or 0, *(s.latest for s in newer)])
+    if latest > manifest.version:
+        notes += (_newer(latest),)
+    left = {name: s for name, s in known.items() if name not in seen}
+    learnt = seen if newer else {chain.dataset: trusting.seen_of(chain)}
+    service = Service(keys=keys, sites=_sites(old, asked.site), datasets=left | learnt)
     return Judged(
         chain=chain,
         manifest=manifest,
@@ -192,7 +194,7 @@ def _check_place(manifest: Manifest, data: bytes, chain: Chain, asked: Asked) ->
     if manifest.dataset not in (chain.dataset, *chain.formerly):
         raise refused("foreign", MANIFEST, expected=chain.dataset, actual=manifest.dataset)
     version = asked.version
-    if version is None and asked.site:
+    if version is None and (asked.site or asked.latest):
         version = chain.latest
         if version is None:
             raise refused("withdrawn", CHAIN, expected="latest", actual="no release")

@@ -3,6 +3,9 @@
 Trust on first use, as SSH does it: the first time a service is met its keys are believed and
 pinned, and that is said. From then on another key counts only when the last trusted one has
 introduced it. Without this memory nothing tells an old state that is signed from the present one.
+
+Who shows an old chain as the present one takes releases and withdrawals away: a rollback. A folder
+that was pulled long ago only shows what was so then; of it the newer chain that was seen decides.
 """
 
 from __future__ import annotations
@@ -47,6 +50,13 @@ class Seen(Struct, frozen=True):
     entries: int
     digest: str  # over the manifest digests of these entries, in order
     withdrawn: tuple[int, ...]
+    manifests: tuple[str, ...] = ()  # digests of these entries; none in memories of old
+    formerly: tuple[str, ...] = ()  # names that the dataset had before
+
+    @property
+    def latest(self) -> int:
+        """The newest version that was not withdrawn; 0 where there is none."""
+        return max(set(range(1, self.entries + 1)) - {*self.withdrawn}, default=0)
 
 
 class Service(Struct, frozen=True):
@@ -171,29 +181,44 @@ def _introduced(key: PublicKey, *, by: PublicKey) -> PublicKey:
 
 def seen_of(chain: Chain) -> Seen:
     """Return what is kept of a chain."""
+    manifests = tuple(entry.manifest_sha256 for entry in chain.entries)
     return Seen(
         number=chain.number,
-        entries=len(chain.entries),
-        digest=_digest(chain, len(chain.entries)),
+        entries=len(manifests),
+        digest=_digest(manifests),
         withdrawn=tuple(e.version for e in chain.entries if e.withdrawn is not None),
+        manifests=manifests,
+        formerly=chain.formerly,
     )
 
 
-def _digest(chain: Chain, count: int) -> str:
-    return sha256("".join(e.manifest_sha256 for e in chain.entries[:count]).encode()).hexdigest()
+def _digest(manifests: tuple[str, ...]) -> str:
+    return sha256("".join(manifests).encode()).hexdigest()
 
 
-def check_progress(chain: Chain, seen: Seen) -> None:
-    """Check that a chain only adds to the one that was seen before.
+def known_of(chain: Chain, known: dict[str, Seen]) -> dict[str, Seen]:
+    """What is known of a chain's dataset, whatever it was called then or is called now."""
+    names = {chain.dataset, *chain.formerly}
+    return {name: seen for name, seen in known.items() if names & {name, *seen.formerly}}
+
+
+def check_progress(chain: Chain, seen: Seen, *, old: bool) -> bool:
+    """Check that a chain and the one seen before tell one past; True when the seen one is newer.
+
+    With `old` the chain may be of long ago: nobody says that it is the newest one.
 
     Raises:
         ProofInvalid: it is older, tells another past, or a withdrawn release is back.
 
     """
-    if len(chain.entries) < seen.entries or chain.number < seen.number:
+    now = seen_of(chain)
+    behind = now.entries < seen.entries or now.number < seen.number
+    comparable = old and now.entries <= seen.entries and seen.manifests
+    if behind and not comparable:
         raise refused("rollback", CHAIN, expected=f"≥ {seen.number}", actual=chain.number)
-    if _digest(chain, seen.entries) != seen.digest:
-        raise refused("rewritten", CHAIN, expected=seen.digest, actual="—")
-    for version in seen.withdrawn:
-        if chain.entries[version - 1].withdrawn is None:
-            raise refused("unburied", f"{CHAIN} {version}", expected="withdrawn")
+    before, after = (now, seen) if behind else (seen, now)
+    if before.digest != _digest(after.manifests[: before.entries]):
+        raise refused("rewritten", CHAIN, expected=seen.digest, actual=now.digest)
+    for version in sorted({*before.withdrawn} - {*after.withdrawn}):
+        raise refused("unburied", f"{CHAIN} {version}", expected="withdrawn")
+    return behind
