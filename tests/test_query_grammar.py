@@ -213,13 +213,13 @@ MALFORMED = [
     ("n", "eq", "eq."),
     ("n", "=.5", "operator"),
     ("n", "EQ.5", "operator"),
-    ("n", "eq..5", "integer"),
-    ("n", "eq.1.5", "integer"),
-    ("n", "eq.", "integer"),
-    ("n", "eq.null", "integer"),
-    ("n", "eq.1e3", "integer"),
-    ("n", "eq.٣", "integer"),
-    ("n", "eq." + "9" * 39, "integer"),
+    ("n", "eq..5", "whole number"),
+    ("n", "eq.1.5", "whole number"),
+    ("n", "eq.", "whole number"),
+    ("n", "eq.null", "whole number"),
+    ("n", "eq.1e3", "whole number"),
+    ("n", "eq.٣", "whole number"),
+    ("n", "eq." + "9" * 39, "whole number"),
     ("n", "not.5", "operator"),
     ("n", "not.not.eq.5", "operator"),
     ("n", "not.", "operator"),
@@ -231,14 +231,14 @@ MALFORMED = [
     ("n", "is.true", "BOOLEAN"),
     ("n", "in.1,2", "(a,b)"),
     ("n", "in.(1,2", "end"),
-    ("n", "in.(1,x)", "integer"),
+    ("n", "in.(1,x)", "whole number"),
     ("n", "in.(1,2)3", "nothing more"),
     ("n", 'in.("1"2)', "quote"),
     ("n", 'in.("1)', "not closed"),
     ("n", "in(any).{1}", "(any)"),
     ("n", "eq(some).{1}", "(any)"),
     ("n", "eq(any).1", "{a,b}"),
-    ("n", "eq(any).{1,x}", "integer"),
+    ("n", "eq(any).{1,x}", "whole number"),
     ("n", "between.1", "operator"),
     ("n", "overlaps.1", "operator"),
     ("价格", "gt.cheap", "number"),
@@ -271,7 +271,7 @@ MALFORMED = [
     ("and", "and(n.eq.1)", "(column"),
     ("and", "(" + "or(" * 30 + "n.eq.1" + ")" * 31, "deep"),
     ("and", "(" + ",".join(["n.eq.1"] * 201) + ")", "200"),
-    ("not.or", "(n.eq.1 or n.eq.2)", "integer"),
+    ("not.or", "(n.eq.1 or n.eq.2)", "whole number"),
     ("select", "", "name"),
     ("select", "none", "no such column"),
     ("select", "n,", "name"),
@@ -557,3 +557,73 @@ def test_names_are_one_identifier(name):
 def test_conditions_as_sql(pair, sql, values):
     """Names come from the schema and are quoted; values are bound."""
     assert where(pair) == conditions.Bound(sql, values)
+
+
+# Arrays and objects -----------------------------------------------------------------------
+
+_ARRAYS = (
+    "t",
+    ['["t1", "u1"]', '["t1"]', "[]", None, '[null,"a b"]', "[1, 2.5]", '["x,y"]', "[NaN]"],
+)
+_OBJECTS = ("t", ['{"a": 1, "b": [1, 2]}', '{"a":2}', None])
+
+
+@pytest.mark.parametrize(
+    ("type_", "condition", "expected"),
+    [
+        ("array", "eq.{t1,u1}", [0]),
+        ("array", 'eq.["t1","u1"]', [0]),
+        ("array", 'eq.[ "t1" , "u1" ]', [0]),
+        ("array", "eq.{ t1 , u1 }", [0]),
+        ("array", "eq.{}", [2]),
+        ("array", "eq.[]", [2]),
+        ("array", 'eq.{NULL,"a b"}', [4]),
+        ("array", "eq.{1,2.5}", [5]),
+        ("array", 'eq.{"x,y"}', [6]),
+        ("array", 'neq.["t1", "u1"]', [1, 2, 4, 5, 6, 7]),
+        ("array", "not.eq.{t1,u1}", [1, 2, 4, 5, 6, 7]),
+        ("array", "isdistinct.{t1}", [0, 2, 3, 4, 5, 6, 7]),
+        ("array", 'in.("{t1,u1}","[\\"t1\\"]")', [0, 1]),
+        ("array", 'eq(any).{"{t1,u1}","{1,2.5}"}', [0, 5]),
+        ("array", 'neq(all).{"{t1,u1}","{1,2.5}"}', [1, 2, 4, 6, 7]),
+        ("array", "cs.{t1}", [0, 1]),
+        ("object", 'eq.{"b":[1,2],"a":1}', []),
+        ("object", 'eq.{"a":1,"b":[1,2]}', [0]),
+        ("object", 'in.("{\\"a\\" : 2}")', [1]),
+        ("geojson", 'neq.{ "a" : 2 }', [0]),
+    ],
+)
+def test_arrays_and_objects_are_compared_by_value(type_, condition, expected):
+    """How a cell or a value is spaced does not matter; {a,b} and JSON say the same array."""
+    name, cells = _ARRAYS if type_ == "array" else _OBJECTS
+    column = Column(name=name, kind="VARCHAR", type=type_)
+    bounds = [
+        plan.compiled(plan.read([pair], [column]), [column]).where
+        for pair in (("t", condition), ("and", f"(t.{condition})"))
+        if pair[0] == "t" or "[" not in condition
+    ]
+    listed = ", ".join(f"({place}, ?)" for place in range(len(cells)))
+    for bound in bounds:
+        found = MEMORY.execute(
+            f"select n from (values {listed}) t(n, t) where {bound.sql} order by n",
+            [*cells, *bound.values],
+        ).fetchall()
+        assert [n for (n,) in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("type_", "condition"),
+    [
+        *(("array", f"eq.{text}") for text in ("t1", "{t1", "{a}b", "{a,,b}", "{{a}}", '{"a}')),
+        *(("array", f"neq.{text}") for text in ("", "[1", '{"a":1}', '["\\ud800"]', '["a"')),
+        ("array", "in.(t1,t2)"),
+        *(("object", f"isdistinct.{text}") for text in ("{a}", "[1]", "1", "", "{" * 9000)),
+    ],
+)
+def test_what_is_no_array_is_refused_by_name(type_, condition):
+    """A value that is neither {a,b} nor JSON finds nothing silently: it is told what is right."""
+    column = Column(name="t", kind="VARCHAR", type=type_)
+    with pytest.raises(ParameterInvalid) as caught:
+        plan.compiled(plan.read([("t", condition)], [column]), [column])
+    assert caught.value.facts["name"] == "t"
+    assert caught.value.facts["reason_zh"] != caught.value.facts["reason_en"]

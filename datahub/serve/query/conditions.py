@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from datahub.forms.columns import is_nested
-from datahub.serve.query import values, words
+from datahub.serve.query import nested, values, words
 from datahub.serve.query.scanner import invalid
 from datahub.serve.query.tree import COMPARISONS, LISTS, PATTERNS, SEARCHES, Comparison, Group, Node
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _INLINE = 100  # values that are compared one by one, so that row groups can be left out
 _PATTERN = 1000  # characters of a pattern
+_BY_VALUE = ("eq", "neq", "isdistinct")  # of arrays and objects
 
 
 class Bound(NamedTuple):
@@ -94,6 +95,9 @@ def _single(operator: str, value: str, term: Term, parameter: str) -> Bound:
     if operator in SEARCHES:
         return _search(operator, value, term, parameter)
     sign = COMPARISONS.get(operator, "is distinct from")
+    if operator in _BY_VALUE and nested.is_nested(term.column):
+        cell, told = nested.told(term.column, term.sql), nested.told(term.column, "?")
+        return Bound(f"{cell} {sign} {told}", (nested.read(term.column, value, parameter),))
     return Bound(f"{term.sql} {sign} ?", (values.read(term.column, value, parameter),))
 
 
@@ -114,6 +118,10 @@ def _is(test: Comparison, term: Term, parameter: str) -> Bound:
 def _in(given: tuple[str, ...], term: Term, parameter: str) -> Bound:
     if not given:
         return Bound("false")
+    if nested.is_nested(term.column):
+        read = [nested.read(term.column, text, parameter) for text in given]
+        cell, told = (nested.told(term.column, sql) for sql in (term.sql, "unnest(?::varchar[])"))
+        return Bound(f"{cell} in (select {told})", (read,))
     typed = tuple(values.read(term.column, text, parameter) for text in given)
     if len(typed) <= _INLINE:
         return Bound(f"{term.sql} in ({', '.join('?' * len(typed))})", typed)

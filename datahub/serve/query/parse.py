@@ -85,6 +85,14 @@ def names(parameter: str, text: str) -> tuple[str, ...]:
     return found
 
 
+def elements(parameter: str, text: str) -> tuple[str | None, ...]:
+    """Parse an array as PostgreSQL writes it, `{a,"b,c",NULL}`, of one dimension."""
+    scanner = Scanner(parameter, text)
+    found = _values(scanner, "{", "}", _element)
+    scanner.end()
+    return found
+
+
 def _listed(scanner: Scanner, item: Callable[[Scanner], T]) -> tuple[T, ...]:
     found = [item(scanner)]
     while scanner.take(","):
@@ -168,9 +176,9 @@ def _test(scanner: Scanner, operand: Operand, single: Callable[[Scanner], str]) 
         )
     value: str | tuple[str, ...]
     if operator == "in":
-        value = _values(scanner, "(", ")")
+        value = _values(scanner, "(", ")", _value)
     elif each or operator in LISTS:
-        value = _values(scanner, "{", "}")
+        value = _values(scanner, "{", "}", _value)
     else:
         value = single(scanner)
     if operator == "is":
@@ -198,26 +206,48 @@ def _modifier(scanner: Scanner, operator: str) -> str | None:
     )
 
 
-def _values(scanner: Scanner, first: str, last: str) -> tuple[str, ...]:
+def _values(
+    scanner: Scanner, first: str, last: str, one: Callable[[Scanner, str], T]
+) -> tuple[T, ...]:
     """Read values with commas between; those with commas, brackets or quotes are quoted."""
     example = f"{first}a,b{last}"
     scanner.expect(first, f"应写成 {example}", f"write {example}")
     if scanner.take(last):
         return ()
-    found = [_value(scanner, "," + last)]
+    found = [one(scanner, "," + last)]
     while scanner.take(","):
         if len(found) >= MOST_VALUES:
             raise scanner.wrong(
                 f"列表最多 {MOST_VALUES} 个值", f"a list has {MOST_VALUES} values at most"
             )
-        found.append(_value(scanner, "," + last))
+        found.append(one(scanner, "," + last))
     scanner.expect(last, f"列表没有用 {last} 结束", f"the list does not end with {last}")
     return tuple(found)
 
 
 def _inner_value(scanner: Scanner) -> str:
-    """Read the value of a condition inside of brackets."""
+    """Read the value of a condition inside of brackets; an array has its commas in braces."""
+    if scanner.sees("{"):
+        began = scanner.at
+        _values(scanner, "{", "}", _value)
+        return scanner.text[began : scanner.at]
     return _value(scanner, ",)")
+
+
+def _element(scanner: Scanner, ends: str) -> str | None:
+    """Read an element of an array; what is not quoted has no blanks around it, and may be NULL."""
+    scanner.blanks()
+    if scanner.sees('"'):
+        found = scanner.quoted()
+        scanner.blanks()
+        return found
+    text = scanner.until(ends + '{"').strip()
+    if not text or scanner.sees("{") or scanner.sees('"'):
+        raise scanner.wrong(
+            "此处应为数组的元素；含 , { } 和引号的请写在双引号里",
+            'an element is expected here; one with , { } or quotes stands in "…"',
+        )
+    return None if text.lower() == "null" else text
 
 
 def _value(scanner: Scanner, ends: str) -> str:
