@@ -50,6 +50,7 @@ SCHEMA = {
         {"name": "形状", "type": "object"},
     ]
 }
+ORDERS = [(column, down) for column in range(11) for down in (False, True)]
 EQUAL = "示范区长江大道一百二十三号"  # longer than a key
 
 
@@ -157,7 +158,8 @@ def build(reading, made: Table, *orders: tuple[int, bool]) -> None:
         order = order_name(column, descending)
         more = given | {"column": SCHEMA["fields"][column]["name"], "descending": descending}
         making.derive(making.Job(**more, target=order, kind="order"))
-        making.derive(making.Job(**more, target=values_name(column), kind="values"))
+        if not (folder / values_name(column)).exists():
+            making.derive(making.Job(**more, target=values_name(column), kind="values"))
         read = {"order": str(folder / order), "lines": str(folder / LINES), "ndjson": texts}
         making.derive(making.Job(**given, **read, target=top_name(column, descending), kind="top"))
 
@@ -171,7 +173,7 @@ def test_everything_derived_says_what_parquet_says(reading, tmp_path, seed, part
     run, path = reading.engine.run, str(made.path)
     assert sources.window(reading, made, 0, 5) is None
     assert sources.source(reading, made).row == "file_row_number"
-    both = [(column, down) for column in range(11) for down in (False, True)]
+    both = random.Random(seed * 9 + parts).sample(ORDERS, 4)
     build(reading, made, *both)
 
     texts = [
@@ -243,20 +245,19 @@ def questions(chance: random.Random, rows: int) -> list[list[tuple[str, str]]]:
     return found
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_rows_found_by_values_are_those_of_a_query(reading, tmp_path, seed):
+def test_rows_found_by_values_are_those_of_a_query(reading, tmp_path):
     """Filters and orders on one column tell the same with derived files as without, page by page.
 
     Of eleven columns of every type, those whose values have keys are answered without any query.
     """
-    rows, chance = 300, random.Random(seed)
-    made = random_table(reading, tmp_path, seed, rows, 1)
+    rows, chance = 300, random.Random(8)
+    made = random_table(reading, tmp_path, 8, rows, 1)
     plans = [compiled(read(pairs, made.columns), made.columns) for pairs in questions(chance, rows)]
     starts = [chance.choice([0, 0, 5, 100]) for _ in plans]
     asked = list(zip(plans, starts, strict=True))
     wanted = [page(reading, made, plan, Start(start), 20) for plan, start in asked]
     totals = [total(reading, made, plan, 60) for plan in plans]
-    build(reading, made, *((column, down) for column in range(11) for down in (False, True)))
+    build(reading, made, *ORDERS)
     with statements_of(reading) as statements:
         for (plan, start), page_, count in zip(asked, wanted, totals, strict=True):
             assert page(reading, made, plan, Start(start), 20) == page_, plan.query

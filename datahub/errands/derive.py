@@ -117,10 +117,12 @@ def _missing(folder: Path, wanted: Wanted, table: _Table) -> Iterator[Job]:
         kind="",
         ndjson=tuple(str(path) for path in table.ndjson or own),
     )
-    if wanted.order is None:
-        jobs = _rows_jobs(job, text=bool(own))
+    if wanted.order is not None:
+        jobs = _order_jobs(folder, job, *wanted.order)
+    elif wanted.values is not None:
+        jobs = _values_jobs(job, wanted.values)
     else:
-        jobs = _order_jobs(folder, job, wanted.order)
+        jobs = _rows_jobs(job, text=bool(own))
     for each in jobs:
         target_path = folder / each.target
         if not target_path.exists() and _later.get(target_path, 0.0) < time.monotonic():
@@ -132,24 +134,28 @@ def _rows_jobs(job: Job, *, text: bool) -> list[Job]:
     return [msgspec.structs.replace(job, target=name, kind=kind) for name, kind in steps]
 
 
-def _order_jobs(folder: Path, job: Job, order: tuple[int, bool]) -> list[Job]:
-    """Row numbers of an order, values to find rows by, and the first lines if there are lines."""
-    number, descending = order
-    fields = job.schema["fields"]
+def _order_jobs(folder: Path, job: Job, number: int, descending: bool) -> list[Job]:
+    """Row numbers of an order, and its first lines if there are lines."""
     name = order_name(number, descending)
-    job = msgspec.structs.replace(
-        job,
-        column=fields[number]["name"] if number < len(fields) else "",
-        descending=descending,
-        order=str(folder / name),
-        lines=str(folder / LINES),
-    )
-    steps = [(name, "order")]
-    if not descending:
-        steps.append((values_name(number), "values"))
+    job = msgspec.structs.replace(job, column=_column(job, number), descending=descending)
+    jobs = [msgspec.structs.replace(job, target=name, kind="order")]
     if (folder / LINES).exists():
-        steps.append((top_name(number, descending), "top"))
+        read = {"order": str(folder / name), "lines": str(folder / LINES)}
+        target = top_name(number, descending)
+        jobs.append(msgspec.structs.replace(job, target=target, kind="top", **read))
+    return jobs
+
+
+def _values_jobs(job: Job, number: int) -> list[Job]:
+    """Row numbers of the ascending order of a column, and keys of its values."""
+    job = msgspec.structs.replace(job, column=_column(job, number))
+    steps = [(order_name(number, descending=False), "order"), (values_name(number), "values")]
     return [msgspec.structs.replace(job, target=name, kind=kind) for name, kind in steps]
+
+
+def _column(job: Job, number: int) -> str:
+    fields = job.schema["fields"]
+    return str(fields[number]["name"]) if number < len(fields) else ""
 
 
 def _build(store: Store, derived: Derived, wanted: Wanted, job: Job) -> None:

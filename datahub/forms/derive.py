@@ -23,16 +23,17 @@ from datahub.forms.columns import (
     quote,
     row_number,
 )
-from datahub.forms.lines import open_file, opened
+from datahub.forms.lines import Lines, open_file, opened
 from datahub.forms.ordered import Order, Top, Values, number_of
 from datahub.model import Json, Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 _MIB = 1 << 20
 _CHUNK = 4 * _MIB
 _BATCH = 100_000  # rows
+_AT_ONCE, _NEAR = 256, 128 << 10  # lines, and bytes between them that are sooner read than left out
 
 
 class Job(Struct, frozen=True):
@@ -198,6 +199,19 @@ def _text_keys(job: Job, db: Any, file: Any) -> Values:
     return head
 
 
+def _picked(lines: Lines, rows: Sequence[int]) -> list[bytes]:
+    """Lines of many rows from all over files, in the order of `rows`."""
+    found: dict[int, bytes] = {}
+    ascending = sorted(rows)
+    for begin in range(0, len(ascending), _AT_ONCE):
+        some = ascending[begin : begin + _AT_ONCE]
+        read = lines.picked(some, _NEAR)
+        if read is None:
+            return []
+        found |= zip(some, read, strict=True)
+    return [found[row] for row in rows]
+
+
 def _common(first: bytes, last: bytes) -> bytes:
     """What both begin with, and so all between them."""
     differ = (n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
@@ -219,7 +233,8 @@ def _top(job: Job, fresh: Path) -> None:
             size = struct.calcsize(head.letter)
             count = min(count, most)
             data = os.pread(file, count * size, Order.SIZE + begin * size)
-            found = lines.picked(struct.unpack(f"<{count}{head.letter}", data)) or []
+            rows = struct.unpack(f"<{count}{head.letter}", data)
+            found = _picked(lines, rows)
             ends = accumulate(len(line) + 1 for line in found)
             return [line for line, end in zip(found, ends, strict=True) if end <= Top.MOST_BYTES]
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 64 << 20
 """Of the lines that are read at a time."""
-_NEAR = 8 << 10  # bytes between lines that are read through: a read costs as much as copying them
+NEAR = 8 << 10
+"""Bytes that are copied in the time that one more read takes."""
 _RUN = 1 << 20  # bytes, about, of lines that are read together
 _OFFSET, _SPAN = struct.Struct("<Q"), struct.Struct("<2Q")
 
@@ -40,10 +41,15 @@ class Lines:
             found.pop()
         return _objects(found, count)
 
-    def picked(self, rows: Sequence[int]) -> list[bytes] | None:
-        """Lines of rows in the order of `rows`; None: more than MOST_BYTES."""
+    def picked(self, rows: Sequence[int], near: int = NEAR) -> list[bytes] | None:
+        """Lines of rows in the order of `rows`; None: more than MOST_BYTES.
+
+        Those with up to `near` bytes between them are read together.
+        """
         found: dict[int, bytes] = {}
-        runs = [(run, self._offsets(run[0], run[-1] - run[0] + 1)) for run in self._runs(rows)]
+        runs = [
+            (run, self._offsets(run[0], run[-1] - run[0] + 1)) for run in self._runs(rows, near)
+        ]
         edges = [(_OFFSET.unpack_from(ends)[0], _OFFSET.unpack(ends[-8:])[0]) for _, ends in runs]
         if sum(end - begin for begin, end in edges) > MOST_BYTES:
             return None
@@ -57,12 +63,12 @@ class Lines:
                 found[row] = data[begin - first : end - first].rstrip(b"\n")
         return _objects([found[row] for row in rows], len(rows))
 
-    def _runs(self, rows: Sequence[int]) -> Iterator[list[int]]:
+    def _runs(self, rows: Sequence[int], near: int) -> Iterator[list[int]]:
         """Row numbers in runs, cut where reading on to the next costs more than seeking it."""
         if not rows:
             return
         mean = max(1, sum(size for _, size in self._parts) // max(1, self._count()))
-        near = max(1, min(_NEAR, MOST_BYTES // (2 * len(rows))) // mean)
+        near = max(1, min(near, MOST_BYTES // (2 * len(rows))) // mean)
         most = max(1, _RUN // mean)
         ascending = sorted(set(rows))
         run = ascending[:1]

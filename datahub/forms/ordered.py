@@ -75,8 +75,8 @@ class Top(Struct, frozen=True):
     nulls: int
 
     SIZE: ClassVar[int] = 16
-    MOST_ROWS: ClassVar[int] = 10_000  # of each: as many as a page may have
-    MOST_BYTES: ClassVar[int] = 4 << 20  # of each
+    MOST_ROWS: ClassVar[int] = 100_000  # of each: ten of the longest pages
+    MOST_BYTES: ClassVar[int] = 32 << 20  # of each
 
     def pack(self) -> bytes:
         """Bytes that the file begins with."""

@@ -44,6 +44,7 @@ class Asked(Struct, frozen=True):
     descending: bool = False
     nulls_first: bool = False
     tests: tuple[tuple[str, Any], ...] = ()  # operator, value
+    ordered: bool = True  # else they are asked for by their values alone
 
     @property
     def order(self) -> str:
@@ -74,7 +75,7 @@ def asked(plan: Plan, table: Table) -> Asked | None:
         return None
     number = [column.name for column in table.columns].index(names.pop() or "")
     if not plan.keys:
-        return Asked(column=number, tests=tests)
+        return Asked(column=number, tests=tests, ordered=False)
     sort = plan.keys[0].sort
     return Asked(
         column=number, descending=sort.descending, nulls_first=sort.nulls_first, tests=tests
@@ -133,9 +134,10 @@ def at_hand(reading: Reading, table: Table, which: Asked, start: int, count: int
 
 
 def _ask(reading: Reading, table: Table, which: Asked) -> None:
-    sources.ask(reading, table, (which.column, which.descending))
+    if which.ordered:
+        sources.ask(reading, table, order=(which.column, which.descending))
     if which.tests:
-        sources.ask(reading, table, (which.column, False))
+        sources.ask(reading, table, values=which.column)
 
 
 # Orders ---------------------------------------------------------------------------------------
@@ -345,7 +347,7 @@ def _around(
     name = table.columns[column].name  # of texts that begin alike, the lines are looked at
 
     def text(place: int) -> str:
-        found = page(reading, table, Asked(column=column), place, 1)
+        found = page(reading, table, Asked(column=column, ordered=False), place, 1)
         lines = sources.lines(reading, table, found.numbers[:1]) if found else None
         if not lines:
             raise LookupError(name)

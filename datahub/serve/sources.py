@@ -71,8 +71,14 @@ def at_hand(reading: Reading, table: Table) -> bool:
     return os.path.exists(f"{reading.derived.folder(table.digest)}/{LINES}")  # noqa: PTH110 - it costs half
 
 
-def ask(reading: Reading, table: Table, order: tuple[int, bool] | None = None) -> None:
-    """Note that the rows of a table are asked for, or the order of a column (its number, down)."""
+def ask(
+    reading: Reading,
+    table: Table,
+    *,
+    order: tuple[int, bool] | None = None,
+    values: int | None = None,
+) -> None:
+    """Note that rows, an order or the values of a column are asked for: see `Wanted`."""
     reading.derived.ask(
         Wanted(
             dataset=table.dataset,
@@ -80,6 +86,7 @@ def ask(reading: Reading, table: Table, order: tuple[int, bool] | None = None) -
             resource=table.resource,
             digest=table.digest,
             order=order,
+            values=values,
         )
     )
 

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from datahub.forms.ordered import order_name
+from datahub.forms.ordered import order_name, values_name
 from datahub.model import Struct
 
 if TYPE_CHECKING:
@@ -47,12 +47,15 @@ class Wanted(Struct, frozen=True):
     version: int
     resource: str
     digest: str
-    order: tuple[int, bool] | None = None  # number of a column, descending; None: the rows
+    order: tuple[int, bool] | None = None  # number of a column, descending
+    values: int | None = None  # number of a column; without both: the rows
 
     @property
     def name(self) -> str:
         """Name of its note."""
-        return self.digest if self.order is None else f"{self.digest}.{order_name(*self.order)}"
+        if self.order is not None:
+            return f"{self.digest}.{order_name(*self.order)}"
+        return self.digest if self.values is None else f"{self.digest}.{values_name(self.values)}"
 
 
 def ndjson_of(files: Iterable[Distribution], resource: str) -> list[Distribution]:
