@@ -114,6 +114,7 @@ def test_a_wrong_question_keeps_its_form(server):
     assert 'role="alert"' in html
     assert "很多" in html.split('role="alert"')[1].split("</div>")[0]
     assert '<option value="level" selected>' in html
+    assert 'name="filter.value" value="很多"' in html
     assert "<tbody>" not in html
     assert "<code>nix=eq.1</code>" in read(server, f"{AIR}?nix=eq.1", 400)
     for wrong in ("format=csv", "limit=501", "cursor=x"):

@@ -13,6 +13,7 @@ from datahub.errors import DatahubError, ParameterInvalid, ParameterUnknown, Req
 from datahub.forms.columns import is_nested, literal
 from datahub.model import Json, Struct
 from datahub.serve import rows
+from datahub.serve.query import plan as plans
 from datahub.serve.query import text
 from datahub.serve.snippets import Place, Snippet, parameter, place, snippets
 from datahub.serve.statistics import SUFFIX
@@ -21,6 +22,7 @@ from datahub.web import rows_answer
 from datahub.web.address import base_of
 from datahub.web.portal import filters, profile, words
 from datahub.web.portal.render import page
+from datahub.web.problems import wants_page
 from datahub.web.rows_request import Asked, understood
 
 if TYPE_CHECKING:
@@ -96,8 +98,6 @@ def answer(request: Request[Any, Any, Any], dataset: str, resource: str) -> Resp
     try:
         shown = _shown(reading, understood(request, dataset, resource), pairs)
     except RequestError as error:  # of the question: its form stays, to be mended
-        from datahub.web.problems import wants_page
-
         if not wants_page(request.scope):
             raise
         values = _around(reading, table, pairs, base_of(request))
@@ -278,8 +278,6 @@ select * from read_parquet({literal(address)});"""  # noqa: S608 - shown, never 
 
 def _as_mapping(table: Table, pairs: filters.Pairs) -> dict[str, str]:
     """The question as names with one value each: conditions on one column become `and=(…)`."""
-    from datahub.serve.query import plan as plans
-
     asked = tuple(p for p in pairs if p[0] not in ("cursor", "offset", "limit"))
     if max(Counter(name for name, _ in asked).values(), default=0) < 2:  # noqa: PLR2004 - twice
         return dict(asked)

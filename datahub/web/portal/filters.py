@@ -91,12 +91,15 @@ def lines(pairs: Sequence[tuple[str, str]], columns: Sequence[Column]) -> list[L
 
 
 def _read(pair: tuple[str, str], columns: Sequence[Column]) -> Line | Other:
+    """Tell a condition; a line may hold a value of a wrong type, to be mended in the form."""
     try:
-        plan = plans.compiled(plans.read((pair,), columns), columns)
+        query = plans.read((pair,), columns)
+        line = _line(query.where[0][1])
+        if line is None:
+            plans.compiled(query, columns)
     except DatahubError:
         return Other(*pair, wrong=True)
-    (node,) = [found for _, found in plan.query.where]
-    return _line(node) or Other(*pair)
+    return line or Other(*pair)
 
 
 def _line(node: Node) -> Line | None:
