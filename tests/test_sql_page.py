@@ -196,10 +196,11 @@ def test_wrong_forms_are_told_on_the_page(server):
 
 
 def test_limits_are_those_of_the_settings(server):
-    """The table tells what the headers of every answer tell."""
+    """The table tells what the headers of every answer and a key's own view tell."""
     html = httpx.get(f"{server.url}/keys", headers=BROWSER).text
     policy = server.get("/api/v1/datasets?limit=1").headers["ratelimit-policy"]
     requests = int(re.search(r'"requests";q=(\d+)', policy).group(1))
-    heavy = int(re.search(r'"heavy";q=(\d+)', policy).group(1))
+    limits = server.post("/api/v1/keys", json={"label": "限额"}).json()["limits"]
     assert f'data-label="不带密钥" class="number">{requests:,}<' in html
-    assert f'data-label="带密钥" class="number">{heavy}<' in html
+    assert f'data-label="带密钥" class="number">{limits["requests"]:,}<' in html
+    assert f'data-label="带密钥" class="number">{limits["heavy_at_once"]}<' in html
