@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -330,11 +331,11 @@ def test_a_stream_is_cut_at_its_bytes(children):
 
 def test_a_full_line_is_told(tmp_path, monkeypatch):
     """With one child at work others wait, a while only; then they are told when to come again."""
-    monkeypatch.setattr(asking, "QUEUE_SECONDS", 0.4)
 
     async def two(children):
         first = asyncio.ensure_future(children.answer(LONG, bounds=Bounds(seconds=3)))
         await children.until_busy()
+        monkeypatch.setattr(asking, "QUEUE_SECONDS", 0.4)
         with pytest.raises(QueryBusy) as caught:
             await children.answer("select 1")
         assert caught.value.facts["retry_after"] >= 0
@@ -377,6 +378,62 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+FILES = "/proc/self/fd/"
+PAST_THE_GATE = (
+    "select filename from read_parquet('{own}', filename=true)",
+    "select filename from read_blob('{own}')", "select file from glob('{own}')",
+    "select file_name from parquet_metadata('{own}')", "select * from parquet_file_metadata('{own}')",
+    "select sql from duckdb_views()", "select * from duckdb_settings()",
+    "select current_setting('allowed_paths')", "select path from duckdb_external_file_cache()",
+    "select * from duckdb_databases()", "select * from duckdb_tables()", "from duckdb_logs()",
+    "select * from duckdb_secrets()", "select * from duckdb_temporary_files()",
+    "select count(*) from read_parquet('{real}')", "select file from glob('{real}')",
+    "select count(*) from read_parquet('{own}/../lamps.parquet')", "select file from glob('{folder}/*')",
+    "select file from glob('/*')", "select file from glob('/proc/self/fd/*')",
+    "select content from read_text('/proc/self/maps')", "select content from read_text('/etc/passwd')",
+    "select content from read_text('/proc/self/mountinfo')",
+    "select content from read_text('/proc/self/fdinfo/{number}')",
+    "select content from read_text('/proc/self/environ')", "select getenv('HOME')",
+    "select * from sniff_csv('{own}')", "select * from read_csv('{own}')",
+)  # fmt: skip
+
+
+def test_behind_the_gate_nobody_learns_where_files_are(children):
+    """Settings, metadata, virtual columns and errors name a descriptor at most, never a path."""
+    real = str(children.table.path)
+    columns = 'select * from (select current_setting(\'allowed_paths\')) s, "lamps"."lamps" limit 1'
+    _, data = children.ask(columns, trusted=True)
+    (own,) = re.findall(rb"/proc/(?:self|\d+)/fd/(\d+)", data)
+    places = {"own": FILES + own.decode(), "number": own.decode(), "real": real,
+              "folder": str(children.table.path.parent)}  # fmt: skip
+    told = []
+    for statement in PAST_THE_GATE:
+        inner = statement.format(**places)
+        inner = inner if inner.startswith("select") else f"select * {inner}"
+        sql = f'select * from ({inner}) s, (select count(*) as n from "lamps"."lamps") limit 50'
+        try:
+            _, data = children.ask(sql, trusted=True)
+        except DatahubError as error:
+            told.append((statement, str(error)))
+        else:
+            told.append((statement, data.decode()))
+            assert "{real}" not in statement, statement
+    for statement, text in told:
+        assert places["folder"] not in text, statement
+    assert sum(FILES in text for _, text in told) >= 5  # the statements do reach the files
+
+
+def test_a_table_on_another_file_system_is_read(children, monkeypatch):
+    """Where no link can be made, the file is opened by its name."""
+
+    def refuse(*_):
+        raise OSError(18, "Invalid cross-device link")
+
+    monkeypatch.setattr(asking.os, "link", refuse)
+    _, data = children.ask('select count(*) as n from "lamps"."lamps"', trusted=True)
+    assert b"1000" in data
 
 
 def test_a_trusted_question_only_reads(children):

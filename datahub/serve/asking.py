@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import socket
 import tempfile
 import time
@@ -193,7 +194,7 @@ class Prepared:
         with ExitStack() as files:
             handles = []
             for table in self.tables:
-                handles.append(os.open(table.path, os.O_RDONLY | os.O_CLOEXEC))
+                handles.append(_nameless(table.path, self._place))
                 files.callback(os.close, handles[-1])
             await self._wire.tell(given, [*handles, spill.fileno()])
 
@@ -210,6 +211,22 @@ class Prepared:
                     return
                 left = None if left is None else left - len(data)
                 yield data
+
+
+def _nameless(path: Path, folder: Path) -> int:
+    """Open a file by a link that is gone at once, so that its descriptor tells no name.
+
+    DuckDB resolves the paths that it allows, and whoever got past the gate could read that setting.
+    """
+    link, flags = folder / f".{secrets.token_hex(8)}", os.O_RDONLY | os.O_CLOEXEC
+    try:
+        os.link(path, link)
+    except OSError:  # another file system; or the file is gone, which opening it tells
+        return os.open(path, flags)
+    try:
+        return os.open(link, flags)
+    finally:
+        link.unlink()
 
 
 async def _nothing() -> AsyncIterator[bytes]:
