@@ -196,7 +196,7 @@ def test_unknown_dataset_is_a_page_in_chinese(server):
 
 @pytest.mark.parametrize(
     "hostile",
-    ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{7*7}}", "%00\x00'"],
+    ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{7*7}}", "%00'"],
 )
 @pytest.mark.parametrize("parameter", ["q", "publisher", "theme"])
 def test_hostile_text_is_text(server, parameter, hostile):
@@ -211,7 +211,7 @@ def test_hostile_text_is_text(server, parameter, hostile):
         for tag, attrs in parsed.found
         if tag == "img" and not attrs["src"].startswith("/static/")
     ]
-    if parameter == "q" and "\0" not in hostile:
+    if parameter == "q":
         assert f"“{hostile}”" in "".join(parsed.text)
 
 

@@ -17,18 +17,17 @@ import time
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 from anyio.to_thread import run_sync
 from litestar.enums import ScopeType
 
 from datahub.errors import DatahubError
-from datahub.errors_limits import KeyInvalid, KeyMisplaced, LimitReached, TooManyAtOnce
+from datahub.errors_limits import KeyInvalid, LimitReached, TooManyAtOnce
 from datahub.model import Struct
 from datahub.serve.asking import NOBODY, PAYER, Payer
-from datahub.store import keys, people
+from datahub.store import keys
 from datahub.store.budgets import Budgets, Levels, name_of, quota_of
-from datahub.web import problems
+from datahub.web import problems, query_string
 from datahub.web.access import credential_of
 from datahub.web.sendfile import EXTENSION
 from datahub.web.usage import Usage
@@ -51,9 +50,6 @@ _FREE = ("/health/", "/metrics")  # who watches the service must not be refused
 _METER = "meter"
 _NAMES = tuple(name.encode() for name in Levels._fields[:3])
 """Kinds of level that are told in headers."""
-_SECRETS = (keys.PREFIX, people.PREFIX)
-_SECRET_LETTERS = 30  # a key has 46; a column's value may well begin like one
-_SECRET_NAMES = frozenset({"api_key", "apikey", "api-key", "appkey", "app_key", "access_token"})
 _UNITS = {
     "work": ("milliseconds", "毫秒服务器时间", "milliseconds of the server"),
     "bytes": ("content-bytes", "字节", "bytes"),
@@ -237,7 +233,7 @@ class Limits:
             return
         address = name_of("address", self._address(scope))
         try:
-            _check_query(scope["query_string"])
+            query_string.check(scope["query_string"])
             secret = credential_of(scope["headers"])
             if secret and not secret.startswith(keys.PREFIX):  # a person's, which the guard knows
                 self._check(address, self._guesses)
@@ -404,21 +400,6 @@ class Limits:
 def _apart(address: bytes, quota: Levels) -> bytes:
     """Name of a budget of an address beside its main one."""
     return name_of("guesses" if quota.guesses else "keys", address.hex())
-
-
-def _check_query(query: bytes) -> None:
-    """Refuse keys in the address; a column's name in quotes is never one.
-
-    Raises:
-        KeyMisplaced: names the parameter.
-
-    """
-    if not any(sign in query for sign in (b"dk_", b"dh_", b"key", b"token")):
-        return
-    for name, value in parse_qsl(query.decode("latin-1")):
-        secret = value.startswith(_SECRETS) and len(value) > _SECRET_LETTERS
-        if secret or name.lower() in _SECRET_NAMES:
-            raise KeyMisplaced(name=name[:40])
 
 
 # What handlers ask ----------------------------------------------------------------------------
