@@ -2,10 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any, Self
+
 from datahub.errors import AccessError, RequestError, StateError
 
-_KEY_ZH = "用 POST /api/v1/keys 可自助领取密钥，不与同一网络的其他人共用额度"
-_KEY_EN = "POST /api/v1/keys makes you a key with limits of its own"
+_KEY = (
+    "用 POST /api/v1/keys 可自助领取密钥，额度更大，不与同一网络的其他人共用。",
+    " POST /api/v1/keys makes you a key with larger limits of its own.",
+)
+_KINDS = {
+    "work": (
+        ("毫秒服务器时间", "milliseconds of the server"),
+        ("整份数据请下载文件（/d/…），几乎不占服务器时间。",
+         " Whole data come as files (/d/…) at next to no cost."),
+    ),
+    "bytes": (
+        ("字节", "bytes"),
+        ("请只取需要的列和行，或用更小的形式，如 parquet。",
+         " Ask for fewer columns and rows, or in a smaller form such as parquet."),
+    ),
+    "requests": (
+        ("次请求", "requests"),
+        ("请一次多取几行（limit=），或下载文件（/d/…，不计次数）。",
+         " Ask for more rows at a time (limit=), or download files (/d/…), which do not count."),
+    ),
+    "guesses": (
+        ("次无效的密钥或令牌", "keys or tokens that are not valid"),
+        ("请核对密钥或令牌；读取不需要它们。",
+         " Check the key or token; reading needs none."),
+    ),
+    "keys": (
+        ("个新密钥", "new keys"),
+        ("请使用已有的密钥：一个可用于所有程序。",
+         " Use a key that you have: one serves all your programs."),
+    ),
+}  # fmt: skip
+"""Kinds of limit: unit, and what helps, in Chinese and English."""
 
 
 class KeyInvalid(AccessError):
@@ -60,20 +92,26 @@ class KeyMisplaced(AccessError):
 
 
 class LimitReached(RequestError):
-    """A caller has spent a quota; `limit` is which, `most` how much of `unit` in `window` s."""
+    """A caller has spent a quota; `limit` is which, `most` how much of it in `window` seconds."""
 
     code = "limit-reached"
     status = 429
     retryable = True
-    zh = (
-        "已达到用量上限：每 {window} 秒 {most} {unit_zh}。请在 {retry_after} 秒后重试；"
-        + _KEY_ZH
-        + "。整份数据请下载文件（/d/…），更省时。"
-    )
+    zh = "已达到用量上限：每 {window} 秒 {most} {unit_zh}。请在 {retry_after} 秒后重试。{advice_zh}"
     en = (
         "A limit is reached: {most} {unit_en} in {window} seconds. Try again in {retry_after} "
-        "seconds. " + _KEY_EN + "; whole data come faster as files (/d/…)."
+        "seconds.{advice_en}"
     )
+
+    @classmethod
+    def of(cls, limit: str, *, own: bool, **facts: Any) -> Self:
+        """Tell of a limit, with advice that its caller can follow; `own`: it has a key."""
+        unit, advice = _KINDS[limit]
+        key = ("", "") if own else _KEY
+        return cls(
+            limit=limit, unit_zh=unit[0], unit_en=unit[1],
+            advice_zh=advice[0] + key[0], advice_en=advice[1] + key[1], **facts,
+        )  # fmt: skip
 
 
 class TooManyAtOnce(RequestError):
@@ -83,14 +121,19 @@ class TooManyAtOnce(RequestError):
     status = 429
     retryable = True
     zh = (
-        "同时进行的查询、导出或比较太多：最多 {most} 个。请在 {retry_after} 秒后重试；"
-        + _KEY_ZH
-        + "。"
+        "同时进行的查询、导出或比较太多：最多 {most} 个。请等前面的结束，"
+        "在 {retry_after} 秒后重试。{advice_zh}"
     )
     en = (
         "Too many questions in SQL, exports or comparisons at once: {most} at most. Wait for those "
-        "before, and try again in {retry_after} seconds. " + _KEY_EN + "."
+        "before, and try again in {retry_after} seconds.{advice_en}"
     )
+
+    @classmethod
+    def of(cls, most: int, *, own: bool, retry_after: int) -> Self:
+        """Tell how many there may be; `own`: their caller has a key."""
+        zh, en = ("", "") if own else _KEY
+        return cls(most=most, retry_after=retry_after, advice_zh=zh, advice_en=en)
 
 
 class HeaderTooLarge(RequestError):

@@ -23,6 +23,7 @@ from hub import Hub
 from litestar.testing import TestClient
 from own_store import own_store, publish, table
 
+from datahub.settings import Settings
 from datahub.store.budgets import _LEASE, _LEASES_AT, _SLOT, _SLOTS, Budgets, Levels, name_of
 from datahub.web.app import create_app, serving
 from datahub.web.compression import Compression
@@ -138,6 +139,51 @@ def test_downloads_count_by_bytes(pair):
     assert (last.status_code, last.json()["facts"]["limit"]) == (429, "bytes")
     # The next process to end writes it down; here only what the headers tell is asked.
     assert last.headers["x-ratelimit-resource"] == "bytes"
+
+
+def test_files_count_by_bytes_alone_and_a_key_can_be_made_at_any_limit(pair):
+    """Ranges pass beyond the limit of requests; the advice of a refusal can be followed."""
+    own = from_("192.0.2.40")
+    ranges = answered(pair, "192.0.2.40", FILE, 80, Range="bytes=0-9")
+    assert {item.status_code for item in ranges} == {206}
+    found = answered(pair, "192.0.2.40", "/api/v1/vocabularies", 80)
+    assert Counter(item.status_code for item in found)[200] >= 60
+    problem = next(item for item in found if item.status_code == 429).json()
+    assert problem["facts"]["limit"] == "requests"
+    assert "POST /api/v1/keys makes you a key" in problem["detail"]
+    assert "（/d/…，不计次数）" in problem["detail_zh"]
+    for path, status in ((FILE, 200), (f"/api/v1/sql/jobs/{'0' * 32}/result", 404), ("/keys", 200)):
+        assert answered(pair, "192.0.2.40", path)[0].status_code == status
+    made = [httpx.post(f"{pair.url}/api/v1/keys", json={"label": "x"}, headers=own, timeout=60)
+            for _ in range(4)]  # fmt: skip
+    assert [item.status_code for item in made] == [201] * 3 + [429]
+    assert made[-1].json()["facts"]["limit"] == "keys"
+    assert "Use a key that you have" in made[-1].json()["detail"]
+    key = made[0].json()["key"]
+    again = answered(pair, "192.0.2.40", "/api/v1/vocabularies", **{"X-API-Key": key})
+    assert again[0].status_code == 200
+
+
+def test_the_advice_is_that_of_the_limit(opened):
+    """Bytes: less of them; who has a key is not sent for another."""
+    client = opened(anonymous_bytes=1000, key_bytes=1000)
+    key = client.post("/api/v1/keys", json={"label": "x"}, headers=from_("192.0.2.42")).json()
+    for headers, more in ((from_("192.0.2.41"), True), ({"X-API-Key": key["key"]}, False)):
+        for _ in range(3):
+            found = client.get("/catalog.ttl", headers=headers)
+        problem = found.json()
+        assert (found.status_code, problem["facts"]["limit"]) == (429, "bytes")
+        assert "fewer columns" in problem["detail"]
+        assert "请只取需要的列" in problem["detail_zh"]
+        assert "/d/" not in problem["detail"]
+        assert ("POST /api/v1/keys" in problem["detail"]) is more
+
+
+def test_a_key_may_spend_more_than_an_address():
+    """As the documentation says, without any setting."""
+    own = Settings()
+    for name in ("seconds", "bytes", "requests", "heavy"):
+        assert getattr(own, f"key_{name}") > getattr(own, f"anonymous_{name}")
 
 
 def test_waiting_as_told_is_enough(opened):

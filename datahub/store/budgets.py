@@ -12,6 +12,7 @@ An flock around a few microseconds of work is enough: the kernel lets go of it f
 from __future__ import annotations
 
 import fcntl
+import math
 import mmap
 import os
 import struct
@@ -46,6 +47,7 @@ class Levels(NamedTuple):
 
 _AHEAD = Levels(requests=1, guesses=1, keys=1)
 """What is known to be spent before it is; time and bytes are known afterwards."""
+_UNCOUNTED = _AHEAD._replace(requests=-math.inf)
 
 
 def name_of(kind: str, text: str) -> bytes:
@@ -86,15 +88,21 @@ class Budgets:
         self._map.close()
         os.close(self._handle)
 
-    def admit(self, caller: bytes, quota: Levels) -> tuple[Levels, bool]:
-        """Count a request, unless a level of `caller` has reached its quota; tell which it was."""
+    def admit(self, caller: bytes, quota: Levels, *, counted: bool = True) -> tuple[Levels, bool]:
+        """Count a request, unless a level of `caller` has reached its quota; tell which it was.
+
+        One that is not `counted` may come however often: only its time and bytes are limited.
+        """
         with self._lock:
             place, levels = self._find(caller, quota)
-            for level, most, ahead in zip(levels, quota, _AHEAD, strict=True):
+            known = _AHEAD if counted else _UNCOUNTED
+            for level, most, ahead in zip(levels, quota, known, strict=True):
                 if most and level > most - ahead:
                     return levels, False
             work, sent, requests, guesses, keys = levels
-            levels = Levels(work, sent, requests + 1 if quota.requests else 0.0, guesses, keys)
+            levels = Levels(
+                work, sent, requests + counted if quota.requests else 0.0, guesses, keys
+            )
             self._write(place, caller, levels)
             return levels, True
 

@@ -4,8 +4,9 @@ A caller is an API key, or for all others an address: those without a key share 
 their neighbours behind it. People with a token of a role are not limited. Work is the time that
 a request takes of this process, shared equally among all requests that it works on meanwhile, and
 what its query children take of a processor; to wait for them or for a slow reader is nobody's work.
-A job is charged when it ends (errands.compute). Heavy requests (SQL, exports, comparisons) wait
-for each other when a caller has too many at once.
+A job is charged when it ends (errands.compute). Downloads of files count by bytes, however many
+requests they come in, and to make a key has a limit of its own. Heavy requests (SQL, exports,
+comparisons) wait for each other when a caller has too many at once.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
+import re
 import time
 from contextlib import contextmanager
 from functools import partial
@@ -47,17 +49,14 @@ _LOOK_SECONDS = 0.05  # between looks for what another process has finished
 _AT_ONCE = 16 << 20  # bytes of a long answer that are charged at a time
 _MOST_KNOWN = 10_000  # keys that a process remembers
 _FREE = ("/health/", "/metrics")  # who watches the service must not be refused
+_KEYS = frozenset({("POST", "/api/v1/keys"), ("POST", "/keys"), ("GET", "/keys")})
+"""Where keys are made: who is told at a limit to make one must be able to."""
+_FILES = re.compile(r"/d/|/api/v1/sql/jobs/[^/]+/result$")
 _METER = "meter"
 _NAMES = tuple(name.encode() for name in Levels._fields[:3])
 """Kinds of level that are told in headers."""
-_UNITS = {
-    "work": ("milliseconds", "毫秒服务器时间", "milliseconds of the server"),
-    "bytes": ("content-bytes", "字节", "bytes"),
-    "requests": ("requests", "次请求", "requests"),
-    "guesses": ("requests", "次无效的密钥或令牌", "keys or tokens that are not valid"),
-    "keys": ("requests", "个新密钥", "new keys"),
-}
-"""Kinds of level: unit of draft-ietf-httpapi-ratelimit-headers-11, and in words."""
+_UNITS = {"work": "milliseconds", "bytes": "content-bytes", "requests": "requests"}
+"""Units of draft-ietf-httpapi-ratelimit-headers-11."""
 
 
 class Tier(Struct, frozen=True):
@@ -73,7 +72,7 @@ def tier(quota: Levels, heavy: int, window: float) -> Tier:
     """Build a tier with its RateLimit-Policy."""
     told = tuple((place, name, quota[place]) for place, name in enumerate(_NAMES) if quota[place])
     policy = [
-        f'"{name.decode()}";q={int(most)};w={int(window)};qu="{_UNITS[name.decode()][0]}"'
+        f'"{name.decode()}";q={int(most)};w={int(window)};qu="{_UNITS[name.decode()]}"'
         for _, name, most in told
     ]
     if heavy:
@@ -157,7 +156,9 @@ class Meter(Payer):
         while (lease := self._limits.budgets.take(self.caller, self.tier.heavy)) is None:
             if time.monotonic() >= until:
                 self.refused = True
-                raise TooManyAtOnce(most=self.tier.heavy, retry_after=int(LINE_SECONDS))
+                raise TooManyAtOnce.of(
+                    self.tier.heavy, own=self.key is not None, retry_after=int(LINE_SECONDS)
+                )
             self.rest()
             await self._limits.freed(_LOOK_SECONDS)
             self.work()
@@ -260,14 +261,14 @@ class Limits:
         if EXTENSION in extensions:
             stretch = partial(extensions[EXTENSION], told=meter.sent)
             scope["extensions"] = extensions | {EXTENSION: self._resting(meter, stretch)}
-        meter.levels, admitted = self.budgets.admit(meter.caller, meter.tier.quota)
+        meter.levels, admitted = self._admit(meter, scope)
         meter.work()
         try:
             if admitted:
                 await self._app(scope, receive, sender)
             else:
                 meter.refused = True
-                error = self._reached(meter.levels, meter.tier.quota)
+                error = self._reached(meter.levels, meter.tier.quota, own=meter.key is not None)
                 await self._refuse(scope, receive, sender, error)
         finally:
             meter.end()
@@ -275,6 +276,12 @@ class Limits:
                 meter.key.id if meter.key else "",
                 refused=meter.refused, sent=meter.bytes, milliseconds=meter.milliseconds,
             )  # fmt: skip
+
+    def _admit(self, meter: Meter, scope: Any) -> tuple[Levels, bool]:
+        if (scope["method"], scope["path"]) in _KEYS:
+            return Levels(), True
+        counted = not _FILES.match(scope["path"])
+        return self.budgets.admit(meter.caller, meter.tier.quota, counted=counted)
 
     def _metering(self, meter: Meter, send: Send) -> Send:
         async def sender(message: Message) -> None:
@@ -299,13 +306,10 @@ class Limits:
 
     # Refusals ---------------------------------------------------------------------------------
 
-    def _reached(self, levels: Levels, quota: Levels) -> LimitReached:
+    def _reached(self, levels: Levels, quota: Levels, *, own: bool = True) -> LimitReached:
         seconds, name = self.budgets.wait(levels, quota)
-        _, unit_zh, unit_en = _UNITS[name]
-        return LimitReached(
-            limit=name, most=int(getattr(quota, name)), window=int(self.budgets.window),
-            unit_zh=unit_zh, unit_en=unit_en, retry_after=seconds,
-        )  # fmt: skip
+        most, window = int(getattr(quota, name)), int(self.budgets.window)
+        return LimitReached.of(name, own=own, most=most, window=window, retry_after=seconds)
 
     async def _refuse(self, scope: Any, receive: Receive, send: Send, error: DatahubError) -> None:
         if problems.wants_page(scope):  # the guard raises it, so that it becomes a page
