@@ -11,7 +11,7 @@ from hashlib import sha256
 import pytest
 from hub import CATALOG, ROOT, Hub
 
-from datahub.store.verify import PROOFS, verify_folder
+from datahub.store.verify import LEFT_OUT, PROOFS, verify_folder
 
 SCHEMAS = ROOT / "schemas"
 DATASETS = len(list(CATALOG.glob("datasets/*/datapackage.yaml")))
@@ -547,7 +547,8 @@ def test_pull_one_format(server, tmp_path):
     ok(server.cli("pull", "bus", "--to", tmp_path, "--only", "parquet"))
     folder = tmp_path / "bus" / "1"
     names = {"lines.parquet", "stops.parquet", "line_stops.parquet"}
-    assert set(digests(folder)) == names | {"manifest.json", "SHA256SUMS", "datapackage.json"}
+    documents = {"manifest.json", "SHA256SUMS", "datapackage.json", LEFT_OUT}
+    assert set(digests(folder)) == names | documents
 
 
 def test_verify_a_pulled_folder(outside, pulled):

@@ -36,7 +36,9 @@ _WEB = ("http://", "https://")
 Key = Annotated[
     str | None, typer.Option(help="只信任这个密钥：编号或密钥文件 · ID or file of the key to trust")
 ]
-Only = Annotated[str | None, typer.Option(help="只要这种，如 parquet · one format")]
+Only = Annotated[
+    str | None, typer.Option(help="只要这种，如 parquet、csv、original（报送原件）· one form")
+]
 Jobs = Annotated[int, typer.Option(help="同时传几块 · pieces at a time", min=1, max=16)]
 
 
@@ -60,18 +62,20 @@ def pull(
     json: show.Json = False,
 ) -> None:
     """下载一个版本：并行、可续传，核对签名和摘要 · Download a release, resume, check it all."""
+    from datahub.cli import left_out
     from datahub.guard.download import download
-    from datahub.store.verify import PROOFS
+    from datahub.store.verify import MANIFEST, PROOFS
 
     chosen = settings.load(server=server)
     hub = Service(chosen.server, chosen.token)
     asked = _asked(chosen.server.rstrip("/"), dataset, version, key)
     found = _prove(hub, asked, chosen.trust)
     folder = to / dataset / str(found.manifest.version)
+    files = _files(hub, dataset, found, only)
     folder.mkdir(parents=True, exist_ok=True)
     for name in PROOFS:
         _replace(folder / name, found.documents[name])
-    files = _files(hub, dataset, found, only)
+    left = left_out.note(folder, found.manifest, found.documents[MANIFEST], only, _replace)
     paths = [folder / unquote(file.name) for file in files]
     with show.transfer() as progress:
         pairs = list(zip(files, paths, strict=True))
@@ -85,6 +89,9 @@ def pull(
         return
     count = f"{len(files)} 个文件，签名和摘要全部相符"
     show.out.print(f"✓ {folder} · {count} · signature and digests match", markup=False)
+    if left:
+        told = f"没有要这些 · left out: {left_out.shown(left)}"
+        show.out.print(f"  {told}", markup=False)
 
 
 def verify(
@@ -104,20 +111,31 @@ def verify(
     """核对签名、版本链和每个字节 · Check signature, chain and every byte; a folder offline."""
     chosen = settings.load(data=data)
     with show.busy("核对中…"):
+        told, unchecked = "全部相符 · everything verifies", ""
         if target is None:
             faults = _of_store(chosen)
         elif target.startswith(_WEB):
-            faults = list(_of_site(target, key, chosen.trust, None if manifest_only else jobs))
+            read = None if manifest_only else jobs
+            faults = list(_of_site(target, key, chosen.trust, read, only))
+            if only is not None:
+                unchecked = f"只核对了 {only} · files in other forms were not read"
+            if manifest_only:
+                told = "签名和版本链相符 · signature and chain match"
+                unchecked = "没有读数据文件 · data files were not read"
         else:
             faults = list(_of_folder(Path(target), key, chosen.trust, only, signed=not unsigned))
+            if not faults:
+                told, unchecked = _told_of(Path(target), signed=not unsigned)
     if json:
         show.as_json([{n: getattr(f, n) for n in f.__struct_fields__} for f in faults])
     elif faults:
         _tell(faults)
     else:
-        show.out.print("✓ 全部相符 · everything verifies")
+        show.out.print(f"✓ {told}", markup=False)
     if faults:
         raise typer.Exit(1)
+    if unchecked:
+        (show.err if json else show.out).print(f"! {unchecked}", markup=False)
 
 
 def _tell(faults: Sequence[Fault]) -> None:
@@ -147,6 +165,7 @@ def _of_store(chosen: settings.Settings) -> list[Fault]:
 def _of_folder(
     folder: Path, key: str | None, trust: Path, only: str | None, *, signed: bool
 ) -> Iterator[Fault]:
+    from datahub.cli import left_out
     from datahub.store.verify import MANIFEST, PROOFS, verify_folder
 
     def read(name: str, limit: int) -> bytes:
@@ -156,7 +175,12 @@ def _of_folder(
         with path.open("rb") as file:
             return file.read(limit + 1)
 
-    faults = list(verify_folder(folder, only=only))
+    left: frozenset[str] = frozenset()
+    try:
+        left = left_out.left_out(folder)
+    except ProofInvalid as error:
+        yield _fault(error)
+    faults = list(verify_folder(folder, only=only, left=left))
     yield from faults
     if not signed or MANIFEST in {fault.place for fault in faults}:
         return  # what is signed is the manifest as it was
@@ -169,6 +193,30 @@ def _of_folder(
         yield _fault(error)
 
 
+def _told_of(folder: Path, *, signed: bool) -> tuple[str, str]:
+    """What was verified in a folder without a fault, and what was not, since it is not there."""
+    from datahub.cli import left_out
+    from datahub.store.signing import strict
+    from datahub.store.verify import MANIFEST, MANIFEST_BYTES, Manifest
+
+    data = (folder / MANIFEST).read_bytes()
+    manifest = strict(data, Manifest, place=MANIFEST, limit=MANIFEST_BYTES)
+    absent = [file.path for file in manifest.files if not (folder / file.path).exists()]
+    count = len(manifest.files) - len(absent)
+    which = f"{manifest.dataset} 第 {manifest.version} 版，{count} 个文件"
+    told = f"{which}，签名和摘要相符 · signature and digests match"
+    unchecked = []
+    if not signed:
+        told = f"{which}，摘要相符 · digests match"
+        unchecked.append("没有核对签名 · signature not checked")
+    if absent:
+        names = left_out.shown(absent)
+        unchecked.append(
+            f"没有核对不在这里的 {len(absent)} 个文件 · not here, not checked: {names}"
+        )
+    return told, "\n! ".join(unchecked)
+
+
 def _check_names(folder: Path, found: Judged) -> None:
     """Check that a folder named …/DATASET/VERSION, as `pull` makes them, holds that version."""
     ours = folder.parent.name in (found.chain.dataset, *found.chain.formerly)
@@ -176,14 +224,16 @@ def _check_names(folder: Path, found: Judged) -> None:
         raise refused("foreign", folder.name, expected=folder.name, actual=found.manifest.version)
 
 
-def _of_site(address: str, key: str | None, trust: Path, jobs: int | None) -> Iterator[Fault]:
+def _of_site(
+    address: str, key: str | None, trust: Path, jobs: int | None, only: str | None
+) -> Iterator[Fault]:
     from datahub.guard.download import measure
 
     site, dataset, version = _place(address)
     hub = Service(site)  # without the user's token: the address may be anybody's
     try:
         found = _prove(hub, _asked(site, dataset, version, key), trust)
-        files = _files(hub, dataset, found, None)
+        files = _files(hub, dataset, found, only)
     except ProofInvalid as error:
         yield _fault(error)
         return
@@ -268,6 +318,9 @@ def _files(hub: Service, dataset: str, found: Judged, only: str | None) -> list[
     from datahub.guard.download import Wanted
     from datahub.store.verify import MANIFEST, MANIFEST_BYTES, SUMS, check_sums
 
+    forms = found.manifest.forms
+    if only is not None and only not in forms:
+        raise typer.BadParameter(f"--only {only}：有 · there are: {', '.join(forms)}")
     folder = f"/d/{quote(dataset, safe='')}/{found.manifest.version}"
     data = {MANIFEST: found.documents[MANIFEST]}
     data[SUMS] = hub.document(f"{folder}/{SUMS}", MANIFEST_BYTES)

@@ -29,6 +29,8 @@ MANIFEST_BYTES = 8 << 20
 SIGNATURE = "manifest.json.sig"
 PROOFS = (KEYS, CHAIN, SIGNATURE)
 """Signed documents that come along with a release and are no part of it; see `proofs`."""
+LEFT_OUT = ".left-out.json"
+"""A user's own note in a folder that was pulled, on which files were not wanted."""
 
 
 class Fault(Struct, frozen=True):
@@ -49,6 +51,11 @@ class Listed(Struct, frozen=True):
     resource: str | None = None
     form: str | None = None
 
+    @property
+    def written_as(self) -> str:
+        """Its form; a manifest of old says none, and the name's ending is it."""
+        return self.form or self.path.rsplit(".", 1)[-1]
+
 
 class Manifest(Struct, frozen=True):
     """What verifying needs of a manifest.json."""
@@ -63,17 +70,22 @@ class Manifest(Struct, frozen=True):
         return tuple(
             file
             for file in self.files
-            if only is None
-            or file.resource is None
-            or file.form == only
-            or file.path.endswith(f".{only}")
+            if only is None or file.resource is None or file.written_as == only
         )
 
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """Forms that there are files in."""
+        return tuple(dict.fromkeys(f.written_as for f in self.files if f.resource is not None))
 
-def verify_folder(folder: Path, *, name: str = "", only: str | None = None) -> Iterator[Fault]:
+
+def verify_folder(
+    folder: Path, *, name: str = "", only: str | None = None, left: frozenset[str] | None = None
+) -> Iterator[Fault]:
     """Verify one release's folder offline: sizes and digests, nothing missing, nothing extra.
 
-    With `only` files of other formats may be missing.
+    With `only` files of other formats may be missing. In a folder of a user's own, those in `left`
+    may be too; what describes a release must not.
     """
     place = f"{name}/" if name else ""
     try:
@@ -94,12 +106,15 @@ def verify_folder(folder: Path, *, name: str = "", only: str | None = None) -> I
     same = sums == listed | {MANIFEST: sums.get(MANIFEST, "")}
     if not same or written.encode() != text:
         yield Fault(kind="altered", place=f"{place}{SUMS}", expected="the manifest's digests")
-    needed = {MANIFEST, *(file.path for file in manifest.wanted(only))}
+    may_miss = left or frozenset()
+    wanted = manifest.wanted(only)
+    needed = {MANIFEST} | {f.path for f in wanted if f.resource is None or f.path not in may_miss}
     for path, expected in sums.items():
         if path in needed or (folder / path).exists():
             yield from _verify_file(folder, path, expected, place)
     present = {entry.name for entry in folder.iterdir()}
-    for path in sorted(present - sums.keys() - {SUMS, *PROOFS}):
+    besides = {SUMS, *PROOFS} if left is None else {SUMS, *PROOFS, LEFT_OUT}
+    for path in sorted(present - sums.keys() - besides):
         yield Fault(kind="extra", place=place + path)
 
 
@@ -110,7 +125,7 @@ def check_names(manifest: Manifest) -> None:
         ProofInvalid: a name leaves the folder, or two would be one file on some machine.
 
     """
-    taken = {_folded(name) for name in (*PROOFS, SUMS, MANIFEST)}
+    taken = {_folded(name) for name in (*PROOFS, SUMS, MANIFEST, LEFT_OUT)}
     for file in manifest.files:
         try:
             check_file_name(file.path)
