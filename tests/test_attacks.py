@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 import statistics
 import time
 from collections import Counter
@@ -53,6 +54,58 @@ def pace(server) -> float:
         assert answered.json()["rows"] == 1
         taken.append(time.monotonic() - began)
     return statistics.median(taken)
+
+
+VIRTUAL = ("filename", "file_row_number", "file_index", "rowid", "file_path", "_metadata")
+ASKING = (
+    "select {0} from schools", "select s.{0} from schools s", "select count({0}) from schools",
+    "select schools.schools.{0} from schools.schools", "select columns('{0}') from schools",
+    "select s['{0}'] from schools s", "select * from schools order by {0}",
+)  # fmt: skip
+CURIOUS = [sql.format(name) for name in VIRTUAL for sql in ASKING] + [
+    "explain select * from schools", "explain analyze select * from schools", "describe schools",
+    "summarize schools", "show all tables", "pragma table_info('schools')", "from duckdb_views()",
+    "from duckdb_views", "from duckdb_settings", "from duckdb_settings()", "from duckdb_logs",
+    "select current_setting('allowed_paths')", "from information_schema.views", "from pg_views",
+    "from pg_catalog.pg_views", "from sqlite_master", "from duckdb_external_file_cache()",
+    "from memory.information_schema.tables", "from system.main.duckdb_views", "from memory.main.x",
+    "from pragma_storage_info('schools')", "from query_table(['/proc/self/fd/4'])",
+    "from '/proc/self/fd/4'", 'from "/proc/self/fd/4"', 'from "/proc/self"."fd/4"', 'from "fd/4"',
+    'from "schools"."../../x"', 'from "schools@v1/../bus"."lines"', 'from "../bus"."lines"',
+    "select name::int from schools", "select name::bit from schools", "select name::uuid from schools",
+    "select strptime(name, '%Y') from schools", "select name collate x from schools",
+    "select regexp_extract(name, '(') from schools", "select error(name) from schools",
+    "select * from schools natural join schools t(a) using (b)", "select s.x from schools s, s",
+    "select * from schools at (version => 1)", "select columns('(') from schools",
+    "select name from schools group by students", "select sum(name) from schools",
+    "select name from schools limit 'x'", "select unnest(name) from schools",
+    "select * from schools tablesample reservoir(99999999999)", "select stats(name) from schools",
+    "select * from schools union select 1", "select list_aggregate([name], 'x') from schools",
+]  # fmt: skip
+"""Statements that would tell where a table's file is, or whose errors might."""
+INSIDE = re.compile(r"/proc|/fd/|\.parquet|/tmp|public/|data/|allowed_paths=|memory\.")
+
+
+def test_no_statement_learns_where_files_are(server):
+    """Virtual columns, views, settings, plans, errors: refused, or an answer without any path."""
+    refused = 0
+    for sql in CURIOUS:
+        answered = server.get("/api/v1/sql", params={"q": sql, "limit": 5})
+        assert answered.status_code in (200, 400, 404), (sql, answered.text)
+        refused += answered.status_code != 200
+        text = answered.text
+        for word in re.findall(r"[^\s\"'(),]+", sql):  # what the client said may be said again
+            text = text.replace(word, "") if len(word) > 4 else text
+        assert not INSIDE.search(text), (sql, answered.text)
+        assert str(server.data) not in answered.text
+    assert refused >= len(CURIOUS) - 3
+
+
+def test_an_error_with_a_part_of_a_letter_is_told(server):
+    """Where DuckDB quotes one byte of a Chinese character, the error is told all the same."""
+    answered = server.get("/api/v1/sql", params={"q": "select name::bit from schools"})
+    assert answered.status_code == 400
+    assert "string -> bit conversion" in answered.json()["detail"]
 
 
 def test_every_attack_is_withstood(server):

@@ -5,10 +5,10 @@ Nothing of a user's is looked at outside such a child, not even to parse it.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import time
-import traceback
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -22,6 +22,7 @@ from datahub.forms import write
 from datahub.forms.columns import Column, numbered, quote
 from datahub.forms.names import FORMS
 from datahub.guard.jail_limits import bound, read_only_these
+from datahub.guard.last_words import log_error
 from datahub.serve.sql import gate, mistakes
 from datahub.serve.sql.answering import Running
 from datahub.serve.sql.messages import Failed, Given, Head, Question, Reads
@@ -105,8 +106,12 @@ def _converse(connection: Any, line: Line) -> None:
         line.tell(Failed(short.code, short.facts))
     except (EOFError, ConnectionError):
         raise  # nobody is there to be told
+    except UnicodeDecodeError as error:  # DuckDB's words held a part of a letter
+        found = mistakes.told(duckdb.Error(error.object.decode(errors="replace")))
+        wrong = mistakes.mistake(found, None)
+        line.tell(Failed(wrong.code, wrong.facts))
     except Exception:  # noqa: BLE001 - what a library raises on odd values is no reason to be silent
-        traceback.print_exc()
+        log_error("question.failed")
         odd = mistakes.refusal(None, "这条语句不能执行", "this statement cannot be carried out")
         line.tell(Failed(odd.code, odd.facts))
 
@@ -155,7 +160,10 @@ class _Asked:
             text = self._one("select json_serialize_sql(?::varchar)", sql)
         except duckdb.Error as error:
             raise mistakes.mistake(mistakes.told(error), None) from None
-        tree: Json = msgspec.json.decode(text)
+        try:
+            tree: Json = msgspec.json.decode(text)
+        except msgspec.DecodeError:  # DuckDB writes Infinity, which JSON has no word for
+            raise mistakes.endless(json.loads(text), sql) from None
         if tree["error"]:
             raise mistakes.unparsed(tree, sql)
         return tree
