@@ -36,6 +36,7 @@ from datahub.web.app import create_app
 FOLDER = Path(tempfile.mkdtemp())
 AIR, LINES, STOPS = "air_hourly/air_hourly", "bus/lines", "bus/stops"
 SCHOOLS, LICENSES = "schools/schools", "admin_license/admin_license"
+ROWS, EXPORT = (f"/api/v1/datasets/bus/resources/lines/{what}" for what in ("rows", "export"))
 KEYS = {AIR: "station_code", LINES: "line_id", SCHOOLS: "school_id", LICENSES: "license_no"}
 LOCAL = "strftime(make_timestamp(epoch_us(time) + 28800000000), '%Y-%m-%dT%H:%M:%S+08:00')"
 
@@ -1094,3 +1095,28 @@ def test_a_total_that_takes_too_long_is_a_lower_bound(small, monkeypatch):
     assert answered.json()["total"] == {"value": 5, "kind": "atleast"}
     assert answered.headers["cache-control"] == "public, max-age=60"
     assert "x-total-rows" not in answered.headers
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "kind"),
+    [
+        (f"{ROWS}.csv?limit=1", "*/*", "text/csv; charset=utf-8"),
+        (f"{ROWS}.tsv?limit=1", "*/*", "text/tab-separated-values; charset=utf-8"),
+        (f"{ROWS}.xml?limit=1", "*/*", "application/xml; charset=utf-8"),
+        (f"{ROWS}.parquet?limit=1", "*/*", "application/vnd.apache.parquet"),
+        (f"{ROWS}?limit=1", "text/csv", "text/csv; charset=utf-8"),
+        (f"{ROWS}?limit=1", "*/*", "application/json"),
+        (f"{EXPORT}.csv?direction=eq.0", "*/*", "text/csv; charset=utf-8"),
+        (f"{EXPORT}.ndjson?direction=eq.0", "*/*", "application/x-ndjson"),
+        ("/rest/bus.lines?limit=1", "text/csv", "text/csv; charset=utf-8"),
+        ("/api/v1/sql.csv?q=select%201", "*/*", "text/csv; charset=utf-8"),
+        ("/catalog.csv", "*/*", "text/csv; charset=utf-8"),
+        ("/d/bus/1/lines.csv", "*/*", "text/csv; charset=utf-8"),
+        ("/d/bus/latest/urls.txt", "*/*", "text/plain; charset=utf-8"),
+    ],
+)
+def test_content_type_names_its_charset_once(server, path, accept, kind):
+    """A media type has one charset at most (RFC 9110 §8.3.2), from whichever route it comes."""
+    answered = server.get(path, headers={"accept": accept})
+    assert answered.status_code == 200, answered.text
+    assert answered.headers["content-type"] == kind

@@ -56,11 +56,7 @@ def page(reading: Reading, asked: Asked) -> Response[Any]:
         body = _envelope(reading, asked, found, total, following, before)
     else:
         body = lined(asked.form.name, asked.plan.columns, found.rows)
-    return Response(
-        body,
-        media_type=asked.form.media_type,
-        headers=_page_headers(asked, total, following, before),
-    )
+    return Response(body, headers=_page_headers(asked, total, following, before))
 
 
 async def page_by_child(reading: Reading, asked: Asked) -> Response[Any]:
@@ -69,11 +65,7 @@ async def page_by_child(reading: Reading, asked: Asked) -> Response[Any]:
     following, before = neighbours(reading, asked, page_)
     answer = await ask(reading, question, partial(_table, asked.table))
     body = await _whole(answer)
-    return Response(
-        body,
-        media_type=asked.form.media_type,
-        headers=_page_headers(asked, total, following, before),
-    )
+    return Response(body, headers=_page_headers(asked, total, following, before))
 
 
 def _question_of_page(reading: Reading, asked: Asked) -> tuple[Page, Total, Question]:
@@ -180,7 +172,8 @@ def neighbours(reading: Reading, asked: Asked, page_: Page) -> tuple[str | None,
 def _page_headers(
     asked: Asked, total: Total, following: str | None, before: str | None
 ) -> dict[str, str]:
-    found = headers(asked)
+    # As media_type the framework would add a second charset to texts.
+    found = headers(asked) | {"content-type": asked.form.media_type}
     if total.kind == "exact":
         found["x-total-rows"] = str(total.value)
     if total.kind == "atleast":  # an idle server would count further
@@ -233,7 +226,10 @@ async def export(reading: Reading, asked: Asked) -> tuple[AsyncIterator[bytes], 
     )  # fmt: skip
     answer = await ask(reading, question, partial(_table, asked.table))
     name = quote(f"{asked.table.resource}{asked.form.suffix}")
-    more = {"content-disposition": f"attachment; filename*=UTF-8''{name}"}
+    more = {
+        "content-type": asked.form.media_type,
+        "content-disposition": f"attachment; filename*=UTF-8''{name}",
+    }
     if total is not None:
         more["x-total-rows"] = str(total)
     return told(answer, asked.form.name), more

@@ -160,7 +160,6 @@ def _answer(request: Request[Any, Any, Any], name: str) -> Response[Any]:
     return Response(
         _body(wanted, page),
         status_code=206 if total is not None and len(page.rows) < total else 200,
-        media_type=_media_type(wanted),
         headers=_headers(wanted, page, total),
     )
 
@@ -256,6 +255,7 @@ def _headers(wanted: _Wanted, page: Page, total: int | None) -> dict[str, str]:
     last = wanted.start + len(page.rows) - 1
     told = f"{wanted.start}-{last}" if page.rows else "*"
     headers = _kept(wanted) | {
+        "content-type": _media_type(wanted),
         "range-unit": "items",
         "content-range": f"{told}/{'*' if total is None else total}",
     }

@@ -266,7 +266,7 @@ async def _export(
         return found
     chunks, more = await rows_answer.export(reading, found)
     named = {"content-disposition": content_disposition(f"{resource}{found.form.suffix}")}
-    return Stream(chunks, media_type=found.form.media_type, headers=headers(found) | more | named)
+    return Stream(chunks, headers=headers(found) | more | named)
 
 
 def _suffix(request: Request[Any, Any, Any]) -> str:
