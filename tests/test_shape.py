@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
+import socket
 import subprocess
 import sys
 
 import pytest
-from hub import ROOT
+from bench_peers import resident
+from hub import ROOT, Hub
+
+from datahub.cli.operate import LEAN
+from datahub.settings import Settings
+from datahub.store import open_store
 
 MODULES = sorted((ROOT / "datahub").rglob("*.py"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -29,12 +35,57 @@ def test_modules_and_functions_stay_small(path):
     assert migrations or long == []
 
 
-def test_the_web_process_stays_light():
-    """Serving requests loads neither the pipeline's engine nor the validation libraries."""
-    heavy = "('dbos', 'frictionless', 'pyarrow', 'pandas', 'alembic', 'python_calamine')"
-    code = f"import sys, datahub.web.app; print([m for m in {heavy} if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+_WEB = """
+import socket, sys
+from pathlib import Path
+import uvicorn
+from datahub.cli import processes
+listener = socket.create_server(("127.0.0.1", 0))
+sys.argv = ["", "web", str(listener.detach())]
+uvicorn.Server.run = lambda *_, **__: None
+processes.main()
+from datahub.settings import load
+from datahub.store import open_store
+from datahub.web.app import create_app
+create_app(open_store(load(data=Path("data"))))
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def test_a_web_process_starts_without_what_it_does_not_need(tmp_path):
+    """As it is started, it has neither the commands nor what libraries load for others."""
+    spared = {
+        *("dbos", "frictionless", "pyarrow", "pandas", "numpy", "alembic", "python_calamine"),
+        *("typer", "rich", "pygments", "httpx", "greenlet", "pydantic", "attr"),
+        *("rjieba", "pypinyin", "cryptography", "xlsxwriter"),
+    }
+    open_store(Settings(data=tmp_path / "data")).close()  # as `serve` does before it starts one
+    done = subprocess.run(
+        [sys.executable, "-c", _WEB], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert set(done.stdout.split()) & spared == set()
+
+
+def test_a_web_process_is_small(tmp_path):
+    """It holds at most 150 MB after it has shown pages; its libraries' code is half of that."""
+    hub = Hub(tmp_path / "data")
+    hub.data.mkdir()
+    hub.register()
+    pages = ("/", "/datasets/air_hourly", "/docs", "/openapi.json", "/catalog.jsonld")
+    with socket.create_server(("127.0.0.1", hub.port)) as listener:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "datahub.cli.processes", "web", str(listener.fileno())],
+            env=hub.environment | LEAN,
+            pass_fds=(listener.fileno(),),
+            stderr=subprocess.DEVNULL,
+        )
+    try:
+        for page in pages * 2:
+            assert hub.get(page).status_code == 200
+        assert resident(child.pid) < 150e6
+    finally:
+        child.terminate()
+        child.wait(timeout=30)
 
 
 @pytest.mark.parametrize("name", ["run.txt", "test.txt"])

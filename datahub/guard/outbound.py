@@ -1,13 +1,15 @@
-"""The only HTTP client: talks to a Datahub service for the commands."""
+"""The only HTTP client: talks to a Datahub service for the commands.
+
+httpx is loaded by the first request: most commands and `serve` make none.
+"""
 
 from __future__ import annotations
 
 import json
 from contextlib import contextmanager
 from decimal import Decimal
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-
-import httpx
 
 from datahub import (
     __version__,
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import httpx
+
 ERROR_BYTES = 1 << 18  # of an error's text, which needs no more
 STREAM_SECONDS = 60.0  # without a byte
 
@@ -36,6 +40,8 @@ class Service:
     """A Datahub service at an address, spoken to as the holder of a token."""
 
     def __init__(self, server: str, token: str = "") -> None:
+        import httpx
+
         headers = {"User-Agent": f"datahub/{__version__}"}
         if not token.isascii() or not token.isprintable():
             raise TokenInvalid
@@ -98,6 +104,8 @@ class Service:
             ) from None
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
+        import httpx
+
         try:
             response = self._http.request(method, path, **options)
         except (httpx.TransportError, httpx.InvalidURL) as error:
@@ -128,6 +136,8 @@ class Service:
         self, path: str, headers: dict[str, str]
     ) -> Iterator[tuple[int, Mapping[str, str], Iterator[bytes]]]:
         """GET status, headers and bytes as they were published; raises as `get` does."""
+        import httpx
+
         # Compressed on the way, bytes would be neither of the length nor of the digest.
         asked = {"Accept-Encoding": "identity"} | headers
         try:
@@ -158,9 +168,9 @@ def _told(status: int, headers: Mapping[str, str], body: bytes) -> DatahubError:
         problem = json.loads(body)
         return from_code(problem["code"], problem.get("facts", {}) | after)
     except (ValueError, KeyError, TypeError, RecursionError):
-        if status == httpx.codes.INSUFFICIENT_STORAGE:
+        if status == HTTPStatus.INSUFFICIENT_STORAGE:
             return StorageFull()
-        if status == httpx.codes.NOT_FOUND:
+        if status == HTTPStatus.NOT_FOUND:
             return MissingError()
         text = f"HTTP {status}"
         return RequestError(reason_zh=text, reason_en=text)
