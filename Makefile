@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 DATA ?= .data
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint types bench large fuzz corpus kill fmt lock clean
+.PHONY: help run test lint types bench large fuzz attack api-fuzz corpus kill fmt lock clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/run.done ## set up, publish the sample city, serve on http://127.0.0.1:8000
 	@$(BIN)/datahub demo catalogs/yichang --data $(DATA)
@@ -33,6 +33,15 @@ large: $(VENV)/test.done ## validate 10, 50 and 160 million rows (20 GB): rate a
 
 fuzz: $(VENV)/test.done ## 100,000 random tables judged here and by Frictionless
 	@$(BIN)/python tests/fuzz.py --cases 100000
+
+attack: CASES ?= 100000
+attack: $(VENV)/test.done ## all attack statements on a service of its own, 100,000 mutants at the gate
+	@$(BIN)/python tests/attacks.py
+	@$(BIN)/python tests/gate_fuzz.py 1 $(CASES)
+
+api-fuzz: CASES ?= 5000
+api-fuzz: $(VENV)/test.done ## 5,000 random requests, held against the API's description
+	@$(BIN)/python tests/fuzz_api.py --cases $(CASES)
 
 corpus: $(VENV)/test.done ## score stage detect on 400 messy files, per kind
 	@$(BIN)/python tests/corpus.py

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 import httpx
-from hub import CATALOG, Hub, sample_files
+from hub import TLS, sample_hub
 
 REFUSED, BOUNDED, HARMLESS = "refused", "bounded", "harmless"
 """4xx; 4xx or an answer that says that it was cut; 200, because nothing is wrong with it."""
@@ -537,7 +536,7 @@ def send(url: str, attack: Attack, timeout: float = 60) -> httpx.Response:
     body = {"q": attack.sql, "params": attack.params or {}}
     if attack.slow:
         body["timeout_ms"] = 1500
-    return httpx.post(f"{url}/api/v1/sql", json=body, timeout=timeout)
+    return httpx.post(f"{url}/api/v1/sql", json=body, timeout=timeout, verify=TLS)
 
 
 def judged(url: str, attack: Attack) -> str | None:
@@ -555,14 +554,7 @@ def main() -> None:
         report(sys.argv[1])
         return
     with tempfile.TemporaryDirectory() as folder:
-        hub = Hub(Path(folder) / "data")
-        hub.data.mkdir()
-        hub.register()
-        hub.start()
-        script = [sys.executable, str(CATALOG / "sample.py"), f"{folder}/samples"]
-        subprocess.run(script, check=True, capture_output=True)
-        for dataset in ("schools", "air_hourly", "bus"):
-            hub.publish(dataset, *sample_files(Path(folder) / "samples", dataset))
+        hub = sample_hub(Path(folder), "schools", "air_hourly", "bus")
         try:
             report(hub.url)
         finally:

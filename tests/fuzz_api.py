@@ -9,7 +9,6 @@ token, writes included. Every fault is printed with the curl line that shows it;
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,7 +19,7 @@ from typing import Any
 
 import requests
 import schemathesis
-from hub import CATALOG, Hub, sample_files
+from hub import sample_hub
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis import GenerationMode, checks
 from schemathesis.core.failures import Failure, FailureGroup
@@ -115,20 +114,6 @@ def _ask(case: Any, base: str, session: Any, headers: dict, chosen: list, outcom
                               f"{case.as_curl_command(headers)[:1500]}")  # fmt: skip
 
 
-def _own_service(folder: Path) -> Hub:
-    hub = Hub(folder / "data")
-    hub.data.mkdir()
-    hub.register()
-    hub.start()
-    samples = folder / "samples"
-    subprocess.run(
-        [sys.executable, str(CATALOG / "sample.py"), str(samples)], check=True, capture_output=True
-    )
-    for dataset in ("air_hourly", "schools", "bus"):
-        assert hub.publish(dataset, *sample_files(samples, dataset))["state"] == "released"
-    return hub
-
-
 def main() -> int:
     """Run until enough cases were asked."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -137,7 +122,7 @@ def main() -> int:
     parser.add_argument("--url", default="")
     given_ = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fuzz-api-") as folder:
-        hub = None if given_.url else _own_service(Path(folder))
+        hub = None if given_.url else sample_hub(Path(folder), "air_hourly", "schools", "bus")
         url, token = (hub.url, hub.token("operator")) if hub else (given_.url, "")
         document, began = f"{url}/openapi.json", time.monotonic()
         count = sum(

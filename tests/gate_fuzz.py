@@ -1,7 +1,7 @@
 """Attacks spliced into statements that are allowed, judged by the gate and by an eye of its own.
 
 `python tests/gate_fuzz.py SEED CASES` prints as JSON how many were tried and let through, and what
-of those that were let through should not have been.
+of those that were let through should not have been; exit code 1 if anything.
 """
 
 from __future__ import annotations
@@ -160,6 +160,7 @@ def main() -> None:
         wrong += found
     told = {"cases": cases, "passed": passed, "good": len(good), "wrong": wrong[:20]}
     print(json.dumps(told | {"pieces": {name: len(items) for name, items in bad.items()}}))
+    sys.exit(bool(wrong))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+import command
 import httpx
 import pytest
 from own_store import run, swift
@@ -62,14 +63,8 @@ class Hub:
 
     def cli(self, *arguments: object, token: str = "", check: bool = False, timeout: float = 120):
         """Run `datahub ARGUMENTS` to its end."""
-        done = subprocess.run(
-            [sys.executable, "-m", "datahub.cli", *map(str, arguments)],
-            env=self.environment | {"DATAHUB_TOKEN": token, "COLUMNS": "200"},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        environment = self.environment | {"DATAHUB_TOKEN": token, "COLUMNS": "200"}
+        done = command.run([*map(str, arguments)], environment, timeout)
         if check and done.returncode:
             raise AssertionError(f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
@@ -126,7 +121,7 @@ class Hub:
         self.wait_ready()
         return self
 
-    def wait_ready(self, seconds: float = 60) -> None:
+    def wait_ready(self, seconds: float = 120) -> None:
         """Wait until requests are answered."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -241,3 +236,15 @@ def sample_files(samples: Path, dataset: str) -> list[tuple[str, str, bytes]]:
     return [
         (path.stem, path.name, path.read_bytes()) for path in sorted((samples / dataset).iterdir())
     ]
+
+
+def sample_hub(folder: Path, *datasets: str) -> Hub:
+    """Start a service with generated sample data of these datasets; the caller stops it."""
+    hub, samples = Hub(folder / "data"), folder / "samples"
+    hub.data.mkdir()
+    hub.register()
+    script = [sys.executable, str(CATALOG / "sample.py"), str(samples)]
+    subprocess.run(script, check=True, capture_output=True)
+    for dataset in datasets:
+        hub.fill(dataset, *sample_files(samples, dataset))
+    return hub.start()

@@ -25,7 +25,7 @@ def test_attacks_spliced_into_allowed_statements_are_seen():
     command = [sys.executable, str(ROOT / "tests" / "gate_fuzz.py"), "5", "3000"]
     done = subprocess.run(
         command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120,
-        check=True,
+        check=False,
     )  # fmt: skip
     told = json.loads(done.stdout)
     assert told["wrong"] == []

@@ -32,8 +32,8 @@ def tight(tmp_path_factory):
     hub = Hub(folder / "data", catalog=catalog, unpacked_bytes=256 * MIB, **limits)
     hub.data.mkdir()
     hub.register()
+    hub.fill("lamps", ("lamps", "lamps.csv", table()))
     hub.start()
-    assert hub.publish("lamps", ("lamps", "lamps.csv", table()))["state"] == "released"
     yield hub
     hub.stop()
 
@@ -382,9 +382,9 @@ def running(tmp_path, folder: Path, **settings):
     hub = Hub(tmp_path / "data", catalog=folder, **settings)
     hub.data.mkdir()
     hub.register()
+    hub.fill("lamps", ("lamps", "a.csv", table()))
     hub.start()
     try:
-        assert hub.publish("lamps", ("lamps", "a.csv", table()))["state"] == "released"
         yield hub
     finally:
         hub.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,14 +23,29 @@ KINDS = sorted({kind for kind, *_ in ranking.queries()})
 
 
 @pytest.fixture(scope="module")
-def city(tmp_path_factory):
-    """Search on the city's catalog, its index built."""
-    hub = Hub(tmp_path_factory.mktemp("search") / "data")
+def indexed(tmp_path_factory):
+    """Data folder of the city's catalog with its index, to be copied."""
+    hub = Hub(tmp_path_factory.mktemp("indexed") / "data")
     hub.data.mkdir()
     hub.register()
     store = open_store(load(data=hub.data))
+    Search(store).follower.step()
+    store.close()
+    return hub.data
+
+
+def copied(indexed, folder):
+    """Store and search on a copy."""
+    store = open_store(load(data=shutil.copytree(indexed, folder / "data")))
     search = Search(store)
     search.follower.step()
+    return store, search
+
+
+@pytest.fixture(scope="module")
+def city(indexed, tmp_path_factory):
+    """Search on the city's catalog, its index built."""
+    store, search = copied(indexed, tmp_path_factory.mktemp("search"))
     yield search
     store.close()
 
@@ -348,14 +364,9 @@ def test_a_retired_record_is_no_longer_found(city_copy):
 
 
 @pytest.fixture
-def city_copy(tmp_path):
+def city_copy(indexed, tmp_path):
     """A catalog of the test's own with its search."""
-    hub = Hub(tmp_path / "data")
-    hub.data.mkdir()
-    hub.register()
-    store = open_store(load(data=hub.data))
-    search = Search(store)
-    search.follower.step()
+    store, search = copied(indexed, tmp_path)
     yield store, search
     store.close()
 
