@@ -49,15 +49,6 @@ class Tree:
                 waiting += reversed(self._below.get(following, ()))
         return tuple(found)
 
-    def ancestors(self, code: str) -> tuple[str, ...]:
-        """Codes above a region, the nearest first."""
-        found: list[str] = []
-        above = self.items.get(code, {}).get("parent")
-        while above in self.items and above not in found:
-            found.append(above)
-            above = self.items[above].get("parent")
-        return tuple(found)
-
     def roots(self) -> tuple[str, ...]:
         """Codes of regions with none above them."""
         return tuple(c for c, item in self.items.items() if item.get("parent") not in self.items)

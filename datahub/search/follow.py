@@ -34,7 +34,6 @@ class Follower:
     def __init__(self, store: Store, *, writes: bool = True) -> None:
         self.root: Path = store.settings.data.absolute() / "search"
         self.reader: index.Reader | None = None
-        self.building = False
         self.besides: list[Callable[[], None]] = []  # done in each turn of the thread
         self._catalog, self._writes = store.catalog, writes
         self._turn = threading.Lock()
@@ -136,11 +135,7 @@ class Follower:
 
     def _build(self, db: Db, last: int) -> None:
         began = time.perf_counter()
-        self.building = True
-        try:
-            index.build(self.root, last, sources.sources(db), context_of(db))
-        finally:
-            self.building = False
+        index.build(self.root, last, sources.sources(db), context_of(db))
         _log.info("search index built", seconds=round(time.perf_counter() - began, 2))
 
 

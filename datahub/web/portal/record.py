@@ -220,13 +220,6 @@ _GROUPS: tuple[tuple[str, str, Callable[..., Iterator[Any]]], ...] = (
 )
 
 
-def _neighbour(code: str, around: Around) -> Part:
-    if code not in around.related:
-        return Part(text=code)
-    name, title = around.related[code]
-    return Part(text=f"{title}（{code}）", url=f"/datasets/{name}")
-
-
 def _period(temporal: Any) -> list[Part]:
     if not isinstance(temporal, dict):
         return _text(temporal)
