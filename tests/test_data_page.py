@@ -123,6 +123,14 @@ def test_a_wrong_question_keeps_its_form(server):
     assert (plain.status_code, plain.json()["code"]) == (400, "parameter-invalid")
 
 
+def test_pages_and_orders_are_no_conditions(server):
+    """What only says which rows are shown is no filter, and nothing to take away."""
+    html = read(server, f"{SCHOOLS}?limit=20&version=1&order=name&offset=20")
+    assert "有误" not in html
+    assert "符合条件" not in html
+    assert "第 21–40 行" in html
+
+
 def test_nothing_found_says_so(server):
     """An empty answer is a sentence and a way back."""
     html = read(server, f"{AIR}?aqi=gt.100000")

@@ -14,7 +14,7 @@ from datahub.model import Struct
 from datahub.serve.query import plan as plans
 from datahub.serve.query import text
 from datahub.serve.query.tree import COMPARISONS, Comparison, Node
-from datahub.serve.snippets import parameter
+from datahub.serve.snippets import PAGE, parameter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +38,7 @@ OPERATORS = {
     "filled": "不为空",
 }
 NO_VALUE = ("null", "filled")
+_NO_CONDITIONS = (*plans.ONCE, "having", *PAGE)
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -87,7 +88,7 @@ def _written(line: Line) -> tuple[str, str] | None:
 
 def lines(pairs: Sequence[tuple[str, str]], columns: Sequence[Column]) -> list[Line | Other]:
     """Tell each condition of an address as a line of the form where that is possible."""
-    return [_read(pair, columns) for pair in pairs if pair[0] not in (*plans.ONCE, "having")]
+    return [_read(pair, columns) for pair in pairs if pair[0] not in _NO_CONDITIONS]
 
 
 def _read(pair: tuple[str, str], columns: Sequence[Column]) -> Line | Other:
