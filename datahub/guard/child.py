@@ -12,12 +12,12 @@ import os
 import resource
 import signal
 import sys
-import traceback
 import typing
 
 import msgspec
 
 from datahub.errors import ChildMemory, DatahubError, FileError, StorageFull
+from datahub.guard.last_words import log_error
 from datahub.guard.spare import FRAMES, spare
 
 _PR_SET_PDEATHSIG = 1
@@ -57,11 +57,11 @@ def _outcome(target: str, call: bytes) -> bytes:
     except MemoryError:
         return _failed(ChildMemory(limit=limits.memory))
     except OSError as error:
-        traceback.print_exc()
+        log_error("child.failed")
         full = error.errno in (28, 122)  # ENOSPC, EDQUOT
         return _failed(StorageFull() if full else _unreadable(error))
     except Exception as error:  # noqa: BLE001 - whatever a parser raises on hostile bytes
-        traceback.print_exc()  # for the log; the owner is told the kind only
+        log_error("child.failed")  # the owner is told the kind only
         return _failed(_unreadable(error))
 
 

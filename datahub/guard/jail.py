@@ -15,7 +15,6 @@ import socket
 import struct
 import sys
 import time
-import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ import structlog
 
 from datahub.guard.jail_limits import confine, leave_network
 from datahub.guard.jail_wire import Address, Line
+from datahub.guard.last_words import log_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -132,7 +132,7 @@ def _live(nursery: _Nursery, pool: str, report: int, parent: int) -> None:
     except (EOFError, ConnectionError):
         code = 0  # who asked has gone
     except BaseException:  # noqa: BLE001 - a child must not go on as a second parent
-        traceback.print_exc()
+        log_error("child.failed")
     finally:
         sys.stderr.flush()
         os._exit(code)

@@ -6,6 +6,7 @@ what is ours (descriptors, views, settings): such words are taken out.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,24 @@ def unparsed(tree: Json, sql: str) -> DatahubError:
             "一条以 SELECT、WITH 或 FROM 开头的语句", "One statement with SELECT, WITH or FROM",
         )  # fmt: skip
     return refusal(None, f"语法不支持：{_scrubbed(message)}", _scrubbed(message))
+
+
+def endless(tree: Json, sql: str) -> DatahubError:
+    """Make our error of a text with a number that a DOUBLE cannot hold; DuckDB takes it for ∞."""
+    at, nodes = None, [tree]
+    while nodes and at is None:
+        node = nodes.pop()
+        if isinstance(node, dict):
+            value = node.get("value")
+            if isinstance(value, dict) and value.get("value") in (math.inf, -math.inf):
+                at = Position.of_bytes(sql, node.get("query_location"))
+        nodes += reversed(list(node.values() if isinstance(node, dict) else node))
+        nodes = [node for node in nodes if isinstance(node, dict | list)]
+    return refusal(
+        at, "数字太大：DOUBLE 最大约 1.8e308",
+        "a number is too large: a DOUBLE holds up to 1.8e308",
+        "无穷大写作 'inf'::double", "Write infinity as 'inf'::double",
+    )  # fmt: skip
 
 
 def mistake(found: Json, at: Position | None, seconds: float = 0.0) -> DatahubError:
