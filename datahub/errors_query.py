@@ -11,12 +11,12 @@ class QueryLimit(RequestError):
     code = "query-limit"
     status = 422
     zh = (
-        "查询超出限制：{reason_zh}。请缩小范围（增加筛选条件、减少列或行），或下载文件；SQL 可以"
-        "作为作业提交。"
+        "查询超出限制：{reason_zh}。请缩小范围（增加筛选条件、减少列或行），或下载文件；"
+        "耗时长的 SQL 请作为作业提交：POST /api/v1/sql/jobs。"
     )
     en = (
         "The query goes beyond its limits: {reason_en}. Narrow it down, or download the files; SQL "
-        "can be handed in as a job."
+        "that takes long is handed in as a job: POST /api/v1/sql/jobs."
     )
 
 

@@ -135,6 +135,8 @@ def test_an_error_of_sql_names_its_parameter_and_time(server):
     assert (found["code"], found["status"]) == ("query-limit", 422)
     assert "it takes more than 0.3 seconds" in found["detail"]
     assert "超过 0.3 秒" in found["detail_zh"]
+    for text in (found["detail"], found["detail_zh"]):
+        assert "POST /api/v1/sql/jobs" in text
 
 
 @pytest.mark.parametrize("code", sorted(codes()))

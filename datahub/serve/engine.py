@@ -100,7 +100,7 @@ class Engine:
                 rows: list[tuple[Any, ...]] = cursor.execute(sql, values).fetchall()
         except duckdb.InterruptException:
             raise QueryLimit(
-                reason_zh=f"超过 {limit:g} 秒", reason_en=f"more than {limit:g} seconds"
+                reason_zh=f"超过 {limit:g} 秒", reason_en=f"it takes more than {limit:g} seconds"
             ) from None
         except duckdb.OutOfMemoryException:
             raise QueryLimit(
