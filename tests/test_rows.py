@@ -1120,3 +1120,29 @@ def test_content_type_names_its_charset_once(server, path, accept, kind):
     answered = server.get(path, headers={"accept": accept})
     assert answered.status_code == 200, answered.text
     assert answered.headers["content-type"] == kind
+
+
+@pytest.mark.parametrize("form", ["csv", "tsv", "ndjson", "parquet", "json"])
+def test_neighbours_keep_the_ending(server, form):
+    """Pages that next leads to come in the form of the first, and the canonical address does, too."""
+    first = server.get(f"{ROWS}.{form}?limit=2&select=line_id")
+    following = server.get(first.links["next"]["url"])
+    assert following.headers["content-type"] == first.headers["content-type"]
+    assert following.content != first.content
+    canonical = server.get(first.links["canonical"]["url"])
+    assert canonical.headers["content-type"] == first.headers["content-type"]
+    assert following.links["prev"]["url"].startswith(f"{ROWS}.{form}?")
+    assert all(
+        link["url"].startswith(f"{ROWS}?")
+        for link in first.links.values()
+        if link["rel"] == "alternate"
+    )
+
+
+@pytest.mark.parametrize("ending", [".csv", ".ndjson", ".parquet", "?format=csv"])
+def test_facets_are_refused_where_they_have_no_place(server, ending):
+    """Only JSON has a place for facets: elsewhere they are not dropped silently."""
+    answered = server.get(f"{ROWS}{ending}{'&' if '?' in ending else '?'}facet=direction")
+    problem = answered.json()
+    assert (answered.status_code, problem["errors"][0]["param"]) == (400, "facet")
+    assert "json" in problem["detail_zh"]

@@ -55,6 +55,7 @@ class Asked(NamedTuple):
     """A request for rows, understood."""
 
     path: str  # of the request, without ending
+    ending: str  # with its dot; empty where the path has none
     pairs: tuple[tuple[str, str], ...]  # its parameters
     table: Table
     question: Question
@@ -85,7 +86,7 @@ class Asked(NamedTuple):
         """Address of this request with other parameters; None takes one away."""
         told = [pair for name, pair in _encoded(self.pairs) if name not in changes]
         told += [_told(name, value) for name, value in changes.items() if value is not None]
-        path = _path(self.path)
+        path = _path(self.path + self.ending)
         return f"{path}?{'&'.join(told)}" if told else path
 
 
@@ -129,6 +130,7 @@ def understood(
     table = reading.table(dataset, resource, cursor.version if cursor else version)
     asked = Asked(
         path=request.scope["path"].removesuffix(suffix),
+        ending=suffix,
         pairs=pairs,
         table=table,
         question=question_of(table, tuple(pair for pair in pairs if pair[0] not in ONCE)),
@@ -143,6 +145,9 @@ def understood(
         raise CursorInvalid
     if asked.shape != "objects" and asked.form.name != "json":
         raise invalid("shape", asked.shape, "只用于 json", "goes with json only")
+    if asked.plan.query.facet and asked.form.name != "json":
+        raise invalid("facet", ",".join(asked.plan.query.facet), "只用于 json",
+                      "goes with json only")  # fmt: skip
     return asked._replace(pinned=asked.pinned or cursor is not None)
 
 
@@ -243,7 +248,7 @@ def links(asked: Asked, following: str | None, before: str | None) -> str:
     schema = _path(asked.path.rpartition("/")[0]) + "/schema"
     found.append(f'<{schema}>; rel="describedby"')
     if not asked.start.position:
-        base = asked.address(format=None, shape=None)
+        base = asked._replace(ending="").address(format=None, shape=None)
         base += "&" if "?" in base else "?"
         for name in _ALTERNATES:
             if name != asked.form.name:
