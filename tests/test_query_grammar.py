@@ -289,6 +289,7 @@ MALFORMED = [
     ("select", ",".join(["n"] * 501), "500"),
     ("order", "", "name"),
     ("order", "n.down", "asc"),
+    ("order", ",".join(["n"] * 65), "64 items"),
     ("order", "n.desc.nulls", "nullsfirst"),
     ("order", "n.desc.nullslast.x", "nothing more"),
     ("order", "none", "no such column"),

@@ -6,7 +6,9 @@ takes nothing of its answer.
 
 from __future__ import annotations
 
+import re
 from functools import partial
+from http import HTTPStatus
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +18,22 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.utils import is_ssl
 
 from datahub.errors import RequestError
+from datahub.errors_address import AddressNotAscii, AddressTooLong
+from datahub.errors_limits import HeaderTooLarge
 from datahub.web import problems
 from datahub.web.sendfile import EXTENSION, FileSender, Watch
 
 if TYPE_CHECKING:
     import asyncio
 
+    from datahub.errors import DatahubError
+
 _log = structlog.get_logger()
 HEAD_BYTES = 128 << 10
 """Request line and headers together; a legitimate one has a few kilobytes."""
+ADDRESS_BYTES = (64 << 10) - 1
+"""Of path and query: the parser counts them in 16 bits."""
+_NOT_ASCII = re.compile(rb"[A-Z]+ [^\r\n]*[\x80-\xff]")
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -34,6 +43,7 @@ class BoundedHttp(HttpToolsProtocol):
     patience = 60.0  # seconds in which a client must take some of its answer
 
     _head = 0  # bytes of a head that is not complete; far below zero while a body is read
+    _data = b""  # that is being read
     _deadline: asyncio.TimerHandle | None = None  # of the head
     _sender: FileSender | None = None  # where the kernel can send
     _watch: Watch  # while the server's buffer is full
@@ -57,26 +67,38 @@ class BoundedHttp(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take bytes of the connection."""
         self._head += len(data)
+        self._data = data
         super().data_received(data)
+        self._data = b""
         if self._head > HEAD_BYTES and not self.transport.is_closing():
-            self.send_400_response("The header is too large.")
+            self._refuse(self._reason(HeaderTooLarge(limit=HEAD_BYTES)))
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no request; never in the middle of an answer to an earlier one."""
+        """Refuse what is no request; the server calls it."""
+        self._refuse(self._reason(RequestError(reason_zh="不是 HTTP/1.1 请求", reason_en=msg)))
+
+    def _reason(self, otherwise: DatahubError) -> DatahubError:
+        """What is wrong about the head that came, as far as its address shows it."""
+        if len(self.url) > ADDRESS_BYTES:
+            return AddressTooLong(limit=ADDRESS_BYTES)
+        if _NOT_ASCII.match(self._data) or not self.url.isascii():
+            return AddressNotAscii()
+        return otherwise
+
+    def _refuse(self, error: DatahubError) -> None:
+        """Answer and hang up; never in the middle of an answer to an earlier request."""
         if self.pipeline or (self._answers() and self.cycle.response_started):
             self.transport.abort()
             return
-        error, request_id = (
-            RequestError(reason_zh="不是 HTTP/1.1 请求", reason_en=msg),
-            token_hex(8),
-        )
+        request_id = token_hex(8)
         content = msgspec.json.encode(problems.body(error, "", request_id))
         head = (
-            f"HTTP/1.1 400 Bad Request\r\ncontent-type: {problems.MEDIA_TYPE}\r\n"
+            f"HTTP/1.1 {error.status} {HTTPStatus(error.status).phrase}\r\n"
+            f"content-type: {problems.MEDIA_TYPE}\r\n"
             f"content-length: {len(content)}\r\nx-request-id: {request_id}\r\n"
-            "connection: close\r\n\r\n"
+            "access-control-allow-origin: *\r\nconnection: close\r\n\r\n"
         )
-        _log.info("request.invalid", reason=msg, id=request_id)
+        _log.info("request.invalid", reason=error.code, id=request_id)
         self.transport.write(head.encode() + content)
         self.transport.close()
 

@@ -16,6 +16,7 @@ from datahub.serve.query.tree import (
     IS_VALUES,
     LISTS,
     MODIFIED,
+    MOST_KEYS,
     MOST_OUTPUTS,
     MOST_VALUES,
     OPERATORS,
@@ -72,7 +73,7 @@ def select(text: str) -> tuple[Pick, ...]:
 def order(text: str) -> tuple[Sort, ...]:
     """Parse `column.desc.nullslast,…`."""
     scanner = Scanner("order", text)
-    found = _listed(scanner, _sort)
+    found = _listed(scanner, _sort, MOST_KEYS)
     scanner.end()
     return found
 
@@ -93,11 +94,13 @@ def elements(parameter: str, text: str) -> tuple[str | None, ...]:
     return found
 
 
-def _listed(scanner: Scanner, item: Callable[[Scanner], T]) -> tuple[T, ...]:
+def _listed(
+    scanner: Scanner, item: Callable[[Scanner], T], most: int = MOST_OUTPUTS
+) -> tuple[T, ...]:
     found = [item(scanner)]
     while scanner.take(","):
-        if len(found) >= MOST_OUTPUTS:
-            raise scanner.wrong(f"最多 {MOST_OUTPUTS} 项", f"{MOST_OUTPUTS} items at most")
+        if len(found) >= most:
+            raise scanner.wrong(f"最多 {most} 项", f"{most} items at most")
         found.append(item(scanner))
     return tuple(found)
 

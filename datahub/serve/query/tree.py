@@ -14,6 +14,8 @@ LONGEST = 256 << 10
 MOST_CONDITIONS = 200
 MOST_VALUES = 20_000
 MOST_OUTPUTS = 500
+MOST_KEYS = 64
+"""Keys of an order: each costs memory for every row, and more than a few change nothing."""
 DEEPEST = 16
 
 COMPARISONS = {"eq": "=", "neq": "<>", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
