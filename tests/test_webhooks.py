@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+import html
 import json
+import re
 import socket
 import sys
 import threading
@@ -14,6 +16,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import httpx
 import pytest
@@ -27,8 +30,9 @@ from datahub.errors_webhooks import (
     WebhookLimit,
     WebhookUnknown,
 )
-from datahub.guard.deliveries import Message, allowed, check, send
+from datahub.guard.deliveries import SECONDS, Message, allowed, check, send, signature
 from datahub.store import changes, webhooks
+from datahub.web.receiving import MADE, SNIPPET
 
 SECRET = "whsec_" + base64.b64encode(b"k" * 32).decode()
 MESSAGE = Message(id="msg_1", timestamp=1_700_000_000, body=b'{"type":"ping"}')
@@ -554,6 +558,81 @@ def test_a_log_is_bounded(store, receiver, monkeypatch):
     assert len(logged(store, hook)) <= 6
 
 
+# What receivers are told ------------------------------------------------------------------------
+
+
+def receiver_of(description):
+    """The function that a description gives to receivers."""
+    _, _, code = description.partition("```python\n")
+    given: dict[str, Any] = {}
+    exec(code.partition("```")[0], given)  # noqa: S102 - what is told is tried
+    return given["check"]
+
+
+@pytest.fixture
+def delivered(receiver):
+    """Headers and body of a message that was sent just now."""
+    message = Message(id="msg_1", timestamp=int(time.time()), body=b'{"type":"ping"}')
+    asyncio.run(send(receiver.url, SECRET, message, private=True))
+    return receiver.taken[0]
+
+
+def test_receivers_are_told_how_to_check(delivered):
+    """The function that receivers are given passes what was sent, beside another signature too."""
+    check_as_told = receiver_of(MADE)
+    headers, body = delivered
+    check_as_told(SECRET, headers, body)
+    check_as_told(
+        SECRET, headers | {"webhook-signature": f"v1,é {headers['webhook-signature']}"}, body
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("webhook-id", "msg_2"),
+        ("webhook-timestamp", "1700000000"),
+        ("webhook-timestamp", "soon"),
+        ("webhook-signature", ""),
+        ("webhook-signature", "v1,"),
+        ("webhook-signature", "v1,é"),
+    ],
+)
+def test_receivers_refuse_other_headers(delivered, name, value):
+    """With another id, time or signature the function that receivers are given refuses."""
+    headers, body = delivered
+    with pytest.raises(ValueError, match="signature"):
+        receiver_of(MADE)(SECRET, headers | {name: value}, body)
+
+
+def test_receivers_refuse_other_messages(delivered):
+    """So it does another body, another secret, and what is true but old."""
+    check_as_told = receiver_of(MADE)
+    headers, body = delivered
+    other = "whsec_" + base64.b64encode(b"x" * 32).decode()
+    for secret, sent in ((SECRET, body + b" "), (other, body)):
+        with pytest.raises(ValueError, match="signature"):
+            check_as_told(secret, headers, sent)
+    old = {
+        "webhook-id": MESSAGE.id,
+        "webhook-timestamp": str(MESSAGE.timestamp),
+        "webhook-signature": signature(SECRET, MESSAGE),
+    }
+    with pytest.raises(ValueError, match="old"):
+        check_as_told(SECRET, old, MESSAGE.body)
+
+
+def test_receivers_are_told_true_numbers(server):
+    """Seconds, attempts and hours in the description are those of the sender, and on its page."""
+    page = html.unescape(server.get("/docs").text)
+    hours = round(sum(PAUSES) / 3600)
+    for text in (MADE, page):
+        for number in (f"{SECONDS:g}", len(PAUSES) + 1, hours):
+            assert re.search(rf"\b{number} (seconds|times|hours|秒|次|小时)", text), number
+    assert SNIPPET in page
+    assert all(name in page for name in ("webhook-id", "webhook-timestamp", "webhook-signature"))
+
+
 # The service ----------------------------------------------------------------------------------
 
 
@@ -584,6 +663,10 @@ def test_webhooks_of_a_running_service(tmp_path, receiver):
         (ping, *_), *rest = receiver.taken
         assert json.loads(receiver.taken[0][1])["type"] == "ping"
         assert verified(hook["secret"], *receiver.taken[0])
+        told = hub.get("/openapi.json").json()["paths"]["/api/v1/webhooks"]["post"]["description"]
+        check_as_told = receiver_of(told)
+        for headers, sent in receiver.taken:
+            check_as_told(hook["secret"], headers, sent)
         assert (
             {h["webhook-id"] for h, _ in rest} == {rest[0][0]["webhook-id"]} != {ping["webhook-id"]}
         )

@@ -110,7 +110,8 @@ async def files(
     """The bytes of a file, with ranges, If-Range, strong ETag and digest; version or `latest`.
 
     Each release has also `croissant.json` (MLCommons), `urls.txt`, `bundle.meta4` (Metalink 4)
-    and `bundle.zip` (all files).
+    and `bundle.zip` (all files). To resume, take a version's number: `curl -C -` sends no If-Range,
+    so that on `latest` it splices two releases when a new one came in between.
     """
     check_names(request, ("bom",))
     asked = Asked(

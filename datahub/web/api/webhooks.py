@@ -13,6 +13,7 @@ from datahub.errors import BodyInvalid
 from datahub.guard.deliveries import check
 from datahub.model import Struct
 from datahub.store import feed, records, webhooks
+from datahub.web import receiving
 from datahub.web.access import Permission, caller_of
 from datahub.web.api.datasets import check_names, store_of
 
@@ -87,13 +88,11 @@ def owner_of(request: Request[Any, Any, Any]) -> str:
     sync_to_thread=True,
     operation_id="MakeWebhook",
     summary="Make a webhook",
+    description=receiving.MADE,
     tags=["changes"],
 )
 def create(request: Request[Any, Any, Any], data: JSONBody[WebhookBody]) -> WebhookMade:
-    """Changes from now on are sent to `url` by POST, signed (Standard Webhooks).
-
-    The secret is shown this once. Only public addresses are delivered to.
-    """
+    """Make a webhook of the asker's; see `receiving` for what is told of it."""
     check_names(request, ())
     store = store_of(request)
     check(data.url, private=store.settings.private_webhooks)

@@ -10,6 +10,7 @@ from litestar import Litestar
 from datahub.errors import DatahubError, codes
 from datahub.model import Json, Struct
 from datahub.web.description import TAGS, describe, permissions
+from datahub.web.receiving import SNIPPET
 
 _TITLES = {
     "get /api/v1/datasets/{dataset}/resources/{resource}/stats": "各列的统计",
@@ -228,6 +229,7 @@ def view(app: Litestar) -> dict[str, Any]:
         "version": schema["info"]["version"],
         "groups": [(tag, TAGS.get(tag, tag), found) for tag, found in groups.items()],
         "errors": _errors(),
+        "receiver": SNIPPET,
     }
 
 
@@ -251,7 +253,7 @@ def _operation(
         path=path,
         zh=_TITLES.get(key, english),
         en=english,
-        description=described.get("description") or "",
+        description=(described.get("description") or "").partition("```")[0],
         permission=permission,
         parameters=[_parameter(schema, item) for item in described.get("parameters", [])],
         body=body,
