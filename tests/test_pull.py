@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from datahub.cli.fetch import _alone
 from datahub.errors import DatahubError, DigestMismatch, ServiceUnavailable
 from datahub.errors_signing import ProofInvalid
 from datahub.guard import download as downloading
@@ -194,6 +195,33 @@ def test_pieces_that_are_whole_are_kept(tmp_path):
         assert fetch(service, tmp_path / "a.bin", BIG)
     assert asked == [f"bytes={PIECE}-{2 * PIECE - 1}"]
     assert (tmp_path / "a.bin").read_bytes() == BIG
+
+
+def test_pieces_without_their_bytes(tmp_path):
+    """When the part was deleted, what was noted of its pieces counts no more."""
+    (tmp_path / "a.bin.pieces").write_text(f"0\n{PIECE}\n{2 * PIECE}\n")
+    with serving(honest(BIG)) as (service, asked):
+        assert fetch(service, tmp_path / "a.bin", BIG)
+    assert len(asked) == 3
+    assert (tmp_path / "a.bin").read_bytes() == BIG
+
+
+def test_two_pulls_into_a_folder_take_turns(tmp_path):
+    """A second pull into a folder waits for the first one, and then has it alone."""
+    order = []
+
+    def second():
+        with _alone(tmp_path):
+            order.append("second")
+
+    with _alone(tmp_path):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        waiting.join(0.3)
+        assert waiting.is_alive()
+        order.append("first")
+    waiting.join(30)
+    assert order == ["first", "second"]
 
 
 def test_a_server_without_ranges(tmp_path):

@@ -26,7 +26,7 @@ from datahub.store.chain import chain_of, check_chain
 from datahub.store.proofs import Asked, judge
 from datahub.store.signing import CHAIN_TYPE, MANIFEST_TYPE, Keyring, pae
 from datahub.store.trust import CHAIN, KEYS, Trust, remembered
-from datahub.store.verify import MANIFEST, SIGNATURE, SUMS, verify_folder
+from datahub.store.verify import LEFT_OUT, MANIFEST, SIGNATURE, SUMS, verify_folder
 
 SITE = "https://data.example.cn"
 BEGAN = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -631,6 +631,7 @@ HARMS = {
         ["missing"], lambda f: ((f / "stops.csv").unlink(), (f / "stops.csv").mkdir())),
     "a pipe in its place": (
         ["missing"], lambda f: ((f / "stops.csv").unlink(), os.mkfifo(f / "stops.csv"))),
+    "a note from nowhere": (["extra"], lambda f: (f / LEFT_OUT).write_text("{}")),
     "an extra file": (["extra"], lambda f: (f / "README.exe").write_bytes(b"MZ")),
     "sums without a file": (
         ["altered", "extra"],
@@ -647,6 +648,14 @@ def test_harmed_folders_are_refused(met, folder, name):
     expected, harm = HARMS[name]
     harm(folder)
     assert offline(folder, met) == expected
+
+
+@pytest.mark.parametrize("name", [MANIFEST, SUMS])
+def test_a_pipe_instead_of_a_document(folder, name):
+    """A pipe in the place of a document is not read for ever."""
+    (folder / name).unlink()
+    os.mkfifo(folder / name)
+    assert [fault.kind for fault in verify_folder(folder)] == ["unreadable"]
 
 
 def test_a_clean_folder_passes(folder, met):

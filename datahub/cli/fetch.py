@@ -6,7 +6,9 @@ manifest, and the manifest from the chain that one of the service's trusted keys
 
 from __future__ import annotations
 
+import fcntl
 import os
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -72,12 +74,12 @@ def pull(
     found = _prove(hub, asked, chosen.trust)
     folder = to / dataset / str(found.manifest.version)
     files = _files(hub, dataset, found, only)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in PROOFS:
-        _replace(folder / name, found.documents[name])
-    left = left_out.note(folder, found.manifest, found.documents[MANIFEST], only, _replace)
     paths = [folder / unquote(file.name) for file in files]
-    with show.transfer() as progress:
+    folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder), show.transfer() as progress:
+        for name in PROOFS:
+            _replace(folder / name, found.documents[name])
+        left = left_out.note(folder, found.manifest, found.documents[MANIFEST], only, _replace)
         pairs = list(zip(files, paths, strict=True))
         fetched = download(hub, pairs, jobs=jobs, seen=_seen(progress, files))
     if json:
@@ -346,7 +348,27 @@ def _seen(progress: Progress, files: Sequence[Wanted]) -> Callable[[Wanted, int]
     return lambda file, count: progress.advance(tasks[file.path], count)
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other pulls out of a folder meanwhile: they would write the same parts."""
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            show.err.print("另一个 pull 正在写这个目录，等它结束… · waiting for another pull")
+            fcntl.flock(place, fcntl.LOCK_EX)
+        except OSError:
+            pass  # some network disks know no locks
+        yield
+    finally:
+        os.close(place)
+
+
 def _replace(path: Path, data: bytes) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(data)
-    part.replace(path)
+    from datahub.store.objects import full_disk_told
+
+    part = path.with_name(f"{path.name}.part")  # of the same name each time: nothing piles up
+    with full_disk_told():
+        part.write_bytes(data)
+        part.replace(path)

@@ -105,6 +105,8 @@ class _File:
             return []
         if self.part.exists() and self.part.stat().st_size > size:
             self._drop()
+        if not self.part.exists():
+            self._journal.unlink(missing_ok=True)  # of pieces that somebody deleted
         with full_disk_told():
             self.part.touch()
         have = self.part.stat().st_size

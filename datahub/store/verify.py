@@ -89,10 +89,10 @@ def verify_folder(
     """
     place = f"{name}/" if name else ""
     try:
-        data = (folder / MANIFEST).read_bytes()
+        data = _document(folder / MANIFEST)
         manifest = strict(data, Manifest, place=MANIFEST, limit=MANIFEST_BYTES)
         check_names(manifest)
-        text = (folder / SUMS).read_bytes()
+        text = _document(folder / SUMS)
         sums = read_sums(text)
     except (OSError, ValueError) as error:
         yield Fault(kind="unreadable", place=f"{place}{MANIFEST}", actual=type(error).__name__)
@@ -116,6 +116,14 @@ def verify_folder(
     besides = {SUMS, *PROOFS} if left is None else {SUMS, *PROOFS, LEFT_OUT}
     for path in sorted(present - sums.keys() - besides):
         yield Fault(kind="extra", place=place + path)
+
+
+def _document(path: Path) -> bytes:
+    """Bytes of a document, a byte more than there may be at most."""
+    if not path.is_file():  # a pipe would be read for ever
+        raise FileNotFoundError(path)
+    with path.open("rb") as file:
+        return file.read(MANIFEST_BYTES + 1)
 
 
 def check_names(manifest: Manifest) -> None:
