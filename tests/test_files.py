@@ -324,8 +324,33 @@ def test_the_last_byte(server, whole):
 def test_beyond_the_end(server, whole, text):
     """A range that holds no byte is 416 and tells the size."""
     answered = served(server, CSV, Range=text)
-    assert (answered.status_code, answered.content) == (416, b"")
     assert answered.headers["content-range"] == f"bytes */{len(whole)}"
+    problem = answered.json()
+    assert (answered.status_code, problem["code"]) == (416, "bytes-beyond")
+    assert problem["facts"] == {"size": len(whole), "last": len(whole) - 1}
+    assert f"bytes=0-{len(whole) - 1}" in problem["detail_zh"]
+    assert answered.headers["content-type"] == "application/problem+json"
+
+
+def test_a_failed_condition_tells_the_tag(server):
+    """Who holds another edition learns the tag of the present one; HEAD has no body."""
+    answered = served(server, CSV, **{"If-Match": '"x"'})
+    problem = answered.json()
+    assert (answered.status_code, problem["code"]) == (412, "condition-failed")
+    assert answered.headers["etag"] in problem["detail_zh"]
+    head = httpx.head(server.url + CSV, headers={"If-Match": '"x"'})
+    assert (head.status_code, head.content) == (412, b"")
+
+
+def test_the_address_of_bytes_with_a_mark_has_it(server):
+    """Content-Location leads to the very bytes, with a byte order mark or without."""
+    latest = CSV.replace("/1/", "/latest/")
+    for query, mark in (("", b""), ("?bom=1", b"\xef\xbb\xbf")):
+        answered = served(server, latest + query)
+        address = answered.headers["content-location"]
+        assert address == CSV + query
+        assert served(server, address).content == answered.content
+        assert answered.content.startswith(mark)
 
 
 @pytest.mark.parametrize(
@@ -450,6 +475,21 @@ def test_one_cross_origin_header(server, path, extra):
     """A browser on another site finds exactly one Access-Control-Allow-Origin, twice is refused."""
     answered = served(server, path, Origin="https://example.org", **extra)
     assert answered.headers.get_list("access-control-allow-origin") == ["*"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [CSV, "/api/v1/datasets/schools/resources/schools/rows?limit=1", "/api/v1/none",
+     "/rest/schools.schools?limit=1", "/catalog.json", "/api/v1/search?q=x&q=%ff"],
+)  # fmt: skip
+@pytest.mark.parametrize("head", [{}, {"Range": "bytes=99999999-"}, {"If-Match": '"x"'}])
+def test_answers_are_open_to_all_origins_whoever_asked(server, path, head):
+    """A shared cache may give a browser what it kept for curl: the header is always there."""
+    for origin in ({}, {"Origin": "https://example.org"}) * 2:  # the second pair may be kept ones
+        answered = served(server, path, **head, **origin)
+        assert answered.headers.get_list("access-control-allow-origin") == ["*"]
+        assert "ETag" in answered.headers["access-control-expose-headers"]
+        assert "origin" not in answered.headers.get("vary", "").lower()
 
 
 def test_preflight_lets_ranges_through(server):

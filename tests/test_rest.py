@@ -268,3 +268,34 @@ def test_wrong_parameters(server, name, value):
     answered = rest(server, params={name: value})
     assert answered.status_code == 400
     assert name in answered.json()["message"]
+
+
+def test_a_range_backwards_says_how_ranges_are_written(server):
+    """A range that ends before it begins is refused with what it should look like."""
+    answered = rest(server, SCHOOLS, range="5-2")
+    told = answered.json()
+    assert (answered.status_code, told["code"]) == (416, "PGRST103")
+    assert "'5-2'" in told["message"]
+    assert "0-24" in told["detail_zh"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/rest/a/b", 404), ("POST", "/rest/schools.schools", 405), ("GET", "/rest/none", 404)],
+)
+def test_addresses_without_a_route_have_a_message(server, method, path, status):
+    """PostgREST's clients show `message`: it is there for wrong addresses and methods as well."""
+    answered = httpx.request(method, server.url + path)
+    told = answered.json()
+    assert answered.status_code == status
+    assert told["message"] == told["detail"]
+    assert told["detail_zh"]
+
+
+def test_varchar_is_text(server):
+    """A cast to varchar is one to text, as in PostgreSQL."""
+    found, same = (
+        rest(server, SCHOOLS, params={"select": f"v:students::{kind}", "limit": 3}).json()
+        for kind in ("varchar", "text")
+    )
+    assert found == same

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import structlog
-from litestar import Litestar, Request, Router, get
+from litestar import Litestar, Request, Response, Router, get
 from litestar.config.cors import CORSConfig
 from litestar.enums import HttpMethod, ScopeType
 from litestar.openapi import OpenAPIConfig
@@ -62,6 +62,11 @@ _READING = (
     *(rows, rest, statistics, snippets, resource_openapi, sql, jobs, queries),
     *(versions, changes, webhooks, keys, signatures),
 )
+_READS = ("GET", "HEAD")
+_OPEN = (
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", EXPOSED.encode()),
+)
 _log = structlog.get_logger()
 
 
@@ -94,7 +99,7 @@ def create_app(store: Store | None = None, *, indexes: bool = True) -> Litestar:
         ],
         guards=[access.guard],
         before_request=limits.before,
-        exception_handlers={Exception: problems.handle},
+        exception_handlers={Exception: _refused},
         cors_config=CORSConfig(
             allow_origins=["*"],
             allow_methods=["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"],
@@ -182,7 +187,7 @@ class Outermost:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = [*message["headers"], (b"x-request-id", request_id.encode())]
-                message["headers"] = headers
+                message["headers"] = headers if method not in _READS else _shared(headers)
             await send(message)
 
         try:
@@ -202,6 +207,20 @@ class Outermost:
                 ms=round(1000 * seconds, 1),
                 id=request_id,
             )
+
+
+def _refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Answer an error in the shape that the address's clients know."""
+    if request.scope["path"].startswith("/rest/"):
+        return rest.refused(request, error)
+    return problems.handle(request, error)
+
+
+def _shared(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Let scripts of all sites read an answer, whoever asked: shared caches keep it for them."""
+    if any(name.lower() == _OPEN[0][0] for name, _ in headers):
+        return headers
+    return [*headers, *_OPEN]
 
 
 def _request_id(scope: Scope) -> str:

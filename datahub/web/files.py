@@ -19,7 +19,8 @@ from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from datahub.errors import DistributionUnknown, ParameterUnknown, ReleaseUnknown
+from datahub.errors import DatahubError, DistributionUnknown, ParameterUnknown, ReleaseUnknown
+from datahub.errors_ranges import BytesBeyond, ConditionFailed
 from datahub.model import Distribution, Release, Struct
 from datahub.serve import bundle, croissant, download_lists
 from datahub.serve.checksums import Checksums
@@ -27,6 +28,7 @@ from datahub.serve.download_lists import address
 from datahub.serve.files import BRIEFLY, FOREVER, Answer, Content, answer, etag
 from datahub.serve.pieces import Folder, Piece, Stretch, cut, size
 from datahub.serve.reading import Reading
+from datahub.web import problems
 from datahub.web.access import Permission
 from datahub.web.address import base_of
 from datahub.web.api.datasets import check_names
@@ -289,6 +291,8 @@ def _file(
         return content, (whole,)
     if file.media_type != _CSV or file.form == "original":  # which may begin with one already
         raise ParameterUnknown(name="bom", allowed="")
+    if where["location"]:
+        where["location"] += "?bom=1"
     tag = f'"bom-{file.sha256}"'  # another representation, of which no digest is at hand
     content = Content(bytes=len(_BOM) + file.bytes, tag=tag, **described, **where)
     return content, (_BOM, whole)
@@ -337,6 +341,9 @@ def sending(found: Found) -> ASGIApp:
 
 
 async def _respond(scope: Scope, send: Send, found: Found) -> None:
+    if found.decided.status in (412, 416):
+        await _refuse(scope, send, found.decided)
+        return
     headers: Any = [(k.encode("latin-1"), v.encode("latin-1")) for k, v in found.decided.headers]
     await send({"type": "http.response.start", "status": found.decided.status, "headers": headers})
     *before, last = found.pieces or (b"",)
@@ -346,6 +353,18 @@ async def _respond(scope: Scope, send: Send, found: Found) -> None:
         await _send(scope, send, found, last)
         last = b""
     await send({"type": "http.response.body", "body": last, "more_body": False})
+
+
+async def _refuse(scope: Scope, send: Send, decided: Answer) -> None:
+    """Tell what is wrong about a condition or a range; who asked by HEAD gets the headers."""
+    headers = dict(decided.headers)
+    size = headers.get("content-range", "").removeprefix("bytes */")
+    if decided.status == 416:  # noqa: PLR2004 - HTTP
+        error: DatahubError = BytesBeyond(size=int(size), last=int(size) - 1)
+    else:
+        error = ConditionFailed(tag=headers["etag"])
+    del headers["content-length"]
+    await problems.answer(scope, send, error, headers.items())
 
 
 async def _send(scope: Scope, send: Send, found: Found, piece: Piece) -> None:

@@ -29,10 +29,11 @@ from datahub.errors_catalog import DatasetMoved
 from datahub.errors_query import SqlInvalid
 from datahub.errors_rows import FormMissing
 from datahub.forms.names import FORMS
-from datahub.serve.files import EXPOSED
 from datahub.web import body_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from litestar.types import Send
 
 _log = structlog.get_logger()
@@ -145,13 +146,14 @@ def wants_page(scope: Any) -> bool:
     return accepts and not scope["path"].startswith(("/api/", "/health", "/metrics"))
 
 
-async def answer(scope: Any, send: Send, error: DatahubError) -> None:
-    """Answer a request with an error before any route has it."""
+async def answer(
+    scope: Any, send: Send, error: DatahubError, more: Iterable[tuple[str, str]] = ()
+) -> None:
+    """Answer a request with an error, and with `more` headers, where no route handles it."""
     content = msgspec.json.encode(body(error, scope["path"], scope.get("request_id", "")))
     headers = _headers(error)
     headers |= {"content-type": MEDIA_TYPE, "content-length": str(len(content))}
-    if any(name == b"origin" for name, _ in scope["headers"]):
-        headers |= {"access-control-allow-origin": "*", "access-control-expose-headers": EXPOSED}
+    headers |= dict(more)
     start: Any = {
         "type": "http.response.start",
         "status": error.status,

@@ -29,6 +29,7 @@ IS_VALUES = ("null", "not_null", "true", "false", "unknown")
 AGGREGATES = ("sum", "avg", "min", "max", "count", "count_distinct", "median", "stddev")
 CASTS = {
     "text": "VARCHAR",
+    "varchar": "VARCHAR",
     "int": "BIGINT",
     "integer": "BIGINT",
     "int4": "BIGINT",

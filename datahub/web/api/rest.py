@@ -15,6 +15,7 @@ from litestar.openapi import ResponseSpec
 from litestar.params import FromPath
 
 from datahub.errors_catalog import DatasetMoved
+from datahub.errors_ranges import RangeReversed
 from datahub.errors_rows import NotAcceptable, RangeBeyond, RowsNotOne, TableNotNamed
 from datahub.serve import rows
 from datahub.serve.cursors import Start
@@ -53,6 +54,7 @@ _CODES = {
     "not-acceptable": "PGRST107",
     "rows-not-one": "PGRST116",
     "range-beyond": "PGRST103",
+    "range-reversed": "PGRST103",
     "query-limit": "57014",
     "data-not-open": "42501",
 }
@@ -93,6 +95,8 @@ def refused(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     answered = problems.handle(request, error)
     if isinstance(ours, RangeBeyond):
         answered.headers["content-range"] = f"*/{ours.facts['total']}"
+    if isinstance(ours, RangeReversed):
+        answered.headers["content-range"] = "*/*"
     return Response(
         told
         | {
@@ -203,7 +207,7 @@ def _range(request: Request[Any, Any, Any], own: Any, most: int) -> tuple[int, i
         start = int(first)
         stop = int(last) + 1 if last else None
         if stop is not None and stop <= start:
-            raise RangeBeyond(offset=start, total="*")
+            raise RangeReversed(range=header.strip()[:40])
         return start, most if stop is None else min(most, stop - start)
     for name, text in own.items():
         if not _is_number(text):
