@@ -16,6 +16,7 @@ from datahub.forms.columns import Column
 from datahub.serve.query import conditions, parse, plan, text, tree
 from datahub.serve.query.outputs import of_table
 from datahub.serve.query.tree import Comparison, Group, Operand, Pick, Sort
+from datahub.web.api import resource_openapi
 
 KINDS = (
     *("BIGINT", "INTEGER", "DECIMAL(9,2)", "DOUBLE", "BOOLEAN", "DATE", "TIME", "VARCHAR"),
@@ -628,3 +629,50 @@ def test_what_is_no_array_is_refused_by_name(type_, condition):
         plan.compiled(plan.read([("t", condition)], [column]), [column])
     assert caught.value.facts["name"] == "t"
     assert caught.value.facts["reason_zh"] != caught.value.facts["reason_en"]
+
+
+# The patterns that the description of a resource gives ------------------------------------
+
+_TOLD = ("1", "-7", "+38", "1.5", "1e3", ".5", "True", "false", "2025-01-31", "20250131", "08:30",
+         "2025-01-31T08:00:00", "2025-01-31 08:00:00+08:00", "2025-12-29T23:59:59.5Z", "中\n文",
+         "", "a*", "{a,b}", '["a", 1]', '{"a": [1]}', "NULL", "not_null", "unknown")  # fmt: skip
+
+
+@given(
+    st.sampled_from(
+        [
+            *COLUMNS,
+            Column(name="o", kind="VARCHAR", type="object"),
+            Column(name="l", kind="BIGINT[]", type="array"),
+        ]
+    ),
+    st.sampled_from(tree.OPERATORS),
+    st.sampled_from(["", "(any)", "(all)"]),
+    st.sampled_from(["", "not."]),
+    st.one_of(st.lists(st.sampled_from(_TOLD), min_size=1, max_size=2), st.lists(st.text())),
+    st.sampled_from(["{0}", "{{{0}}}", "({0})"]),
+)
+@settings(max_examples=1500)
+def test_every_condition_that_is_taken_fits_its_pattern(column, operator, each, no, values, form):
+    """The description of a resource forbids nothing that its rows take."""
+    listed = ",".join(f'"{value}"' if "," in value else value for value in values)
+    condition = f"{no}{operator}{each}.{form.format(listed)}"
+    try:
+        plan.compiled(plan.read([(text.quoted(column.name), condition)], [*COLUMNS, column]),
+                      [*COLUMNS, column])  # fmt: skip
+    except DatahubError:
+        assume(False)
+    assert re.search(resource_openapi._pattern(column), condition), condition
+
+
+@pytest.mark.parametrize(
+    ("name", "condition"),
+    [
+        *(("n", "5"), ("n", "eq.x"), ("n", "like.5"), ("n", "in.1,2"), ("n", "between.1")),
+        *(("ok", "eq.1"), ("名称", "cs.{a}"), ("tags", "cs.a"), ("day", "2025-01-31")),
+    ],
+)
+def test_what_is_no_condition_fits_no_pattern(name, condition):
+    """A pattern still tells conditions from what is none."""
+    (column,) = (column for column in COLUMNS if column.name == name)
+    assert not re.search(resource_openapi._pattern(column), condition)

@@ -12,6 +12,8 @@ from litestar.params import FromPath
 from datahub.errors import ServiceUnavailable
 from datahub.forms.names import FORMS
 from datahub.serve import statistics
+from datahub.serve.query.conditions import operators
+from datahub.serve.query.tree import LISTS, MODIFIED
 from datahub.serve.snippets import parameter
 from datahub.web.access import Permission
 from datahub.web.address import base_of
@@ -28,21 +30,12 @@ if TYPE_CHECKING:
 MEDIA_TYPE = "application/vnd.oai.openapi+json"
 FEW = 50
 _LONGEST = 2000  # characters that are promised; longer ones are taken, addresses are not
-_COMPARED = "eq|neq|gt|gte|lt|lte|isdistinct"
-_NUMBER, _DAY = r"-?\d{1,15}(\.\d{1,9})?", r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])"
-_TIME = r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d"
-_VALUES = {
-    "BIGINT": r"-?\d{1,18}",
-    "INTEGER": r"-?\d{1,9}",
-    "DECIMAL": _NUMBER,
-    "DOUBLE": _NUMBER,
-    "BOOLEAN": "(true|false)",
-    "DATE": _DAY,
-    "TIMESTAMP": f"{_DAY}T{_TIME}",
-    "TIMESTAMP WITH TIME ZONE": f"{_DAY}T{_TIME}(Z|[+-]\\d\\d:00)",
-    "TIME": _TIME,
-}
-"""What a value of a DuckDB type looks like; of texts anything goes."""
+_ANY = r"[\s\S]*"
+_VALUES = {"BOOLEAN": "([Tt][Rr][Uu][Ee]|[Ff][Aa][Ll][Ss][Ee])"}
+_VALUES |= dict.fromkeys(
+    ("HUGEINT", "BIGINT", "INTEGER", "SMALLINT", "TINYINT"), "[+-]?[0-9]{1,38}"
+)
+"""What a value of a DuckDB type looks like, where one pattern takes every way of writing it."""
 _JSON: dict[str, Json] = {
     "BIGINT": {"type": "integer"},
     "INTEGER": {"type": "integer"},
@@ -117,11 +110,17 @@ def _parameter(column: Column, field: Json, stats: Json) -> Json:
 
 
 def _pattern(column: Column) -> str:
-    """Conditions on a column of this type."""
-    value = _VALUES.get(column.kind.split("(")[0])
-    if value is None:
-        return r"^((not\.)?(eq|neq|like|ilike|isdistinct)\..*|is\.(null|not_null))$"
-    return rf"^((not\.)?({_COMPARED})\.{value}|is\.(null|not_null))$"
+    """Conditions on a column of this type: no pattern may refuse what the grammar takes."""
+    known = operators(column)
+    value = _VALUES.get(column.kind.split("(")[0], _ANY)
+    single = "|".join(name for name in known if name not in (*LISTS, "in", "is"))
+    each = "|".join(name for name in known if name in MODIFIED)
+    forms = [r"is\.[A-Za-z_]+"]
+    forms += [rf"({single})\.{value}"] if single else []
+    forms += [rf"({each})\((any|all)\)\.\{{{_ANY}\}}"] if each else []
+    forms += [rf"in\.\({_ANY}\)"] if "in" in known else []
+    forms += [rf"({'|'.join(LISTS)})\.\{{{_ANY}\}}"] if LISTS[0] in known else []
+    return rf"^(not\.)?({'|'.join(forms)})$"
 
 
 def _equal(value: Any) -> str:
