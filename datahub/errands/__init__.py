@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 _PAUSE, _AFTER_FAULT = 0.25, 5.0
+_LOOK = 2.0  # seconds between looks for what is due by the clock alone
 ERRANDS: tuple[Callable[[Store, Callable[[], bool]], None], ...] = (derive, deliver, compute, find)
+
+_ON_CHANGE = frozenset((deliver, compute))
+"""What there is for these to do comes with a commit to the catalog, or by the clock."""
 
 
 def start(store: Store, stopping: Callable[[], bool]) -> list[threading.Thread]:
@@ -46,10 +50,14 @@ def start(store: Store, stopping: Callable[[], bool]) -> list[threading.Thread]:
 def _again(
     errand: Callable[[Store, Callable[[], bool]], None], store: Store, stopping: Callable[[], bool]
 ) -> None:
+    seen, looked = -1, 0.0
     while not stopping():
         pause = _PAUSE
         try:
-            errand(store, stopping)
+            stamp, now = store.catalog.stamp(), time.monotonic()
+            if errand not in _ON_CHANGE or stamp != seen or now - looked >= _LOOK:
+                seen, looked = stamp, now
+                errand(store, stopping)
         except Exception as error:  # noqa: BLE001 - one fault must not end the errands
             _log.error("errand.failed", errand=errand.__name__, exc_info=error)
             pause = _AFTER_FAULT
