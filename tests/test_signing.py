@@ -504,6 +504,7 @@ ATTACKS = {
     "names that differ in case": ("name", named("a.csv", "A.CSV")),
     "names that are one in Unicode": ("name", named("é.csv", "e\u0301.csv")),
     "names that differ in width": ("name", named("a.csv", "ａ.csv")),
+    "a file called like another's unfinished part": ("name", named("a.csv", "a.csv.Part")),
     "a file called like the manifest": ("name", named("manifest.json")),
     "a file called like a proof": ("name", named("Chain.JSON")),
 }  # fmt: skip

@@ -33,6 +33,9 @@ LEFT_OUT = ".left-out.json"
 """A user's own note in a folder that was pulled, on which files were not wanted."""
 
 
+_UNFINISHED = (".part", ".pieces")  # endings of what a pull has not finished
+
+
 class Fault(Struct, frozen=True):
     """Something that is not as it was recorded."""
 
@@ -140,7 +143,7 @@ def check_names(manifest: Manifest) -> None:
         except NameInvalid as error:
             raise refused("name", MANIFEST, actual=error.facts["value"]) from None
         folded = _folded(file.path)
-        if folded in taken:
+        if folded in taken or folded.endswith(_UNFINISHED):
             raise refused("name", MANIFEST, expected="names that differ", actual=file.path)
         taken.add(folded)
 
