@@ -302,6 +302,14 @@ def test_every_route_is_documented(described):
         assert media[1]["schema"], key
 
 
+def test_descriptions_are_of_what_a_route_does(described):
+    """Each operation has words of its own; none speaks of how its handler is run."""
+    for method, path, op in operations(described):
+        assert op["description"], (method, path)
+        for word in ("anyio", "thread", "callable"):
+            assert word not in op["description"].lower(), (method, path)
+
+
 def test_documented_media_types_have_names(described):
     """The answer of a documented operation has a media type, as report.csv has text/csv."""
     for method, path, op in operations(described):

@@ -132,7 +132,6 @@ def _openapi() -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Datahub 公共数据开放 API",
         version=__version__,
-        use_handler_docstrings=True,
         description="目录、数据行、报送与审核。文件在 /d/{dataset}/{version|latest}/{file}。",
         render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         # The framework's own router allows no document at the root; openapi_json below is it.

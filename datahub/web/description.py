@@ -6,6 +6,7 @@ The framework knows neither our errors nor who may call a route nor streamed bod
 from __future__ import annotations
 
 import copy
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from litestar.routes import HTTPRoute
@@ -16,7 +17,10 @@ from datahub.web.access import KEY, PUBLIC
 from datahub.web.api.report import REPORT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from litestar import Litestar
+    from litestar.handlers import HTTPRouteHandler
 
 TAGS = {
     "files": "文件",
@@ -113,10 +117,12 @@ def describe(app: Litestar) -> Json:
     schema: Json = copy.deepcopy(app.openapi_schema.to_schema())
     components = schema.setdefault("components", {}).setdefault("schemas", {})
     components |= {"Problem": PROBLEM, "Report": REPORT}
-    needed = permissions(app)
+    needed, words = permissions(app), descriptions(app)
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
-            _complete(operation, path, method, needed.get(f"{method} {path}"))
+            key = f"{method} {path}"
+            operation["description"] = words[key]
+            _complete(operation, path, method, needed.get(key))
     _simplify(schema)
     schema["tags"] = [{"name": tag, "description": f"{zh} {tag}"} for tag, zh in TAGS.items()]
     examples.add(schema, app)
@@ -126,13 +132,36 @@ def describe(app: Litestar) -> Json:
 def permissions(app: Litestar) -> dict[str, str]:
     """Permission of every operation ("get /path") that not everybody may call."""
     return {
-        f"{method.lower()} {route.path_format}": handler.opt["permission"].value
-        for route in app.routes
-        if isinstance(route, HTTPRoute)
-        for handler in route.route_handlers
+        key: handler.opt["permission"].value
+        for key, handler in _handlers(app)
         if handler.opt.get("permission", None) not in (None, *PUBLIC)
-        for method in handler.http_methods
     }
+
+
+def descriptions(app: Litestar) -> dict[str, str]:
+    """Docstring of every operation ("get /path").
+
+    The framework would tell that of its own wrapper, which runs a handler in a thread, of some:
+    handlers of an address with several methods are wrapped once more when the next is registered.
+    """
+    return {
+        key: handler.description or inspect.cleandoc(_unwrapped(handler.fn).__doc__ or "")
+        for key, handler in _handlers(app)
+    }
+
+
+def _unwrapped(function: Any) -> Any:
+    while hasattr(function, "func"):
+        function = function.func
+    return function
+
+
+def _handlers(app: Litestar) -> Iterator[tuple[str, HTTPRouteHandler]]:
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            for handler in route.route_handlers:
+                for method in handler.http_methods:
+                    yield f"{method.lower()} {route.path_format}", handler
 
 
 def _simplify(value: Any) -> None:
