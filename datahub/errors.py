@@ -138,8 +138,15 @@ class CursorInvalid(RequestError):
     """A cursor was altered or belongs to another resource."""
 
     code = "cursor-invalid"
-    zh = "cursor 不是本接口给出的值。请从第一页重新开始（去掉 cursor 参数）。"
-    en = "The cursor was not issued here. Start again at page one, without cursor."
+    zh = (
+        "cursor 不是本接口为这个查询给出的值：它只用于上一页给出的 next 地址，筛选、排序、列和版本"
+        "都不能改。请从第一页重新开始（去掉 cursor 参数）。"
+    )
+    en = (
+        "The cursor was not issued here for this question: it goes with the next address of the "
+        "page before, whose conditions, order, columns and version stay as they are. Start again "
+        "at page one, without cursor."
+    )
 
 
 class BodyInvalid(RequestError):

@@ -103,6 +103,15 @@ def test_a_key_in_the_address_is_refused(client, name, path):
 
 
 @pytest.mark.parametrize(
+    "name", ["X-API-Key", "x_api_key", "API-KEY", "apiKey", "ApiKey", "Access-Token"]
+)
+def test_a_key_by_any_spelling_is_misplaced(client, name):
+    """Whatever stands there is none to send in an address."""
+    answered = client.get("/api/v1/datasets", params={name: "abc"})
+    assert (answered.status_code, answered.json()["code"]) == (401, "key-misplaced")
+
+
+@pytest.mark.parametrize(
     "query", ["name=eq.dk_1", "name=like.*key*", "name=eq.token", '"key"=eq.1']
 )
 def test_values_that_are_no_keys_are_values(client, query):

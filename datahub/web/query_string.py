@@ -12,7 +12,8 @@ from datahub.store import keys, people
 _BROKEN = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _SECRETS = (keys.PREFIX, people.PREFIX)
 _SECRET_LETTERS = 30  # a key has 46; a column's value may well begin like one
-_SECRET_NAMES = frozenset({"api_key", "apikey", "api-key", "appkey", "app_key", "access_token"})
+_SECRET_NAMES = frozenset({"apikey", "xapikey", "appkey", "accesstoken"})
+"""Names of keys and tokens, however they are spelt: X-API-Key, api_key, apiKey."""
 
 
 def check(query: bytes) -> None:
@@ -26,7 +27,7 @@ def check(query: bytes) -> None:
     if b"%" in query and _wrong(query):
         pair = next(filter(_wrong, query.split(b"&")), query)
         raise _no_text(pair)
-    if any(sign in query for sign in (b"dk_", b"dh_", b"key", b"token")):
+    if any(sign in query.lower() for sign in (b"dk_", b"dh_", b"key", b"token")):
         _check_secrets(query)
 
 
@@ -64,5 +65,5 @@ def _check_secrets(query: bytes) -> None:
     """Refuse keys in the address; a column's name in quotes is never one."""
     for name, value in parse_qsl(query.decode("latin-1")):
         secret = value.startswith(_SECRETS) and len(value) > _SECRET_LETTERS
-        if secret or name.lower() in _SECRET_NAMES:
+        if secret or re.sub(r"[-_ .]", "", name.lower()) in _SECRET_NAMES:
             raise KeyMisplaced(name=name[:40])
