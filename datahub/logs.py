@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from datetime import UTC, datetime
 
 import msgspec
 import structlog
@@ -24,7 +25,22 @@ def configure(level: str) -> None:
         logger_factory=structlog.BytesLoggerFactory(file=sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=LEVELS.get(level, 20), stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Line())
+    logging.basicConfig(level=LEVELS.get(level, 20), handlers=[handler])
+
+
+class _Line(logging.Formatter):
+    """What libraries log by the standard library, such as uvicorn, as lines like our own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One JSON object, with the traceback if there is one."""
+        line = {"logger": record.name, "event": record.getMessage()}
+        line["level"] = record.levelname.lower()
+        line["timestamp"] = datetime.fromtimestamp(record.created, UTC).isoformat()
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return _json(line).decode()
 
 
 def _json(event: object, **_: object) -> bytes:

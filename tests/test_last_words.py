@@ -1,4 +1,4 @@
-"""Errors of child processes that nobody expected are lines of the log like all others."""
+"""What libraries say and errors of children that nobody expected are lines of the log like all."""
 
 from __future__ import annotations
 
@@ -19,3 +19,22 @@ def test_an_error_of_a_child_is_one_json_line():
     told = json.loads(line)
     assert (told["event"], told["level"]) == ("child.failed", "error")
     assert "ValueError: 坏\n行" in told["exception"]
+
+
+def test_what_libraries_log_is_json():
+    """Lines of the standard library's logging, with and without a traceback."""
+    code = (
+        "import logging\nfrom datahub.logs import configure\nconfigure('info')\n"
+        "log = logging.getLogger('uvicorn.error')\nlog.debug('no')\nlog.warning('%s\\n行', '坏')\n"
+        "try:\n    raise ValueError('x')\nexcept ValueError:\n    log.exception('failed')\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=60)
+    warned, failed = map(json.loads, ran.stderr.splitlines())
+    assert (warned["logger"], warned["level"], warned["event"]) == (
+        "uvicorn.error",
+        "warning",
+        "坏\n行",
+    )
+    assert warned["timestamp"].endswith("+00:00")
+    assert (failed["level"], failed["event"]) == ("error", "failed")
+    assert "ValueError: x" in failed["exception"]
