@@ -199,9 +199,9 @@ def _told_of(folder: Path, *, signed: bool) -> tuple[str, str]:
     """What was verified in a folder without a fault, and what was not, since it is not there."""
     from datahub.cli import left_out
     from datahub.store.signing import strict
-    from datahub.store.verify import MANIFEST, MANIFEST_BYTES, SUMS, Manifest
+    from datahub.store.verify import MANIFEST, MANIFEST_BYTES, SUMS, Manifest, read_document
 
-    data = (folder / MANIFEST).read_bytes()
+    data = read_document(folder / MANIFEST)
     manifest = strict(data, Manifest, place=MANIFEST, limit=MANIFEST_BYTES)
     absent = [file.path for file in manifest.files if not (folder / file.path).exists()]
     count = len(manifest.files) - len(absent) + len((MANIFEST, SUMS))  # as pull counts

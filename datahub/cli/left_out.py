@@ -14,7 +14,7 @@ import msgspec
 from datahub.errors_signing import ProofInvalid, refused
 from datahub.model import Struct
 from datahub.store.signing import Digest, strict
-from datahub.store.verify import LEFT_OUT, MANIFEST, MANIFEST_BYTES, Manifest
+from datahub.store.verify import LEFT_OUT, MANIFEST, MANIFEST_BYTES, Manifest, read_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,7 +41,7 @@ def left_out(folder: Path) -> frozenset[str]:
     path = folder / MANIFEST
     if found is None or not path.is_file():
         return frozenset()
-    same = found.manifest_sha256 == sha256(path.read_bytes()).hexdigest()
+    same = found.manifest_sha256 == sha256(read_document(path)).hexdigest()
     return frozenset(found.files) if same else frozenset()
 
 
@@ -83,9 +83,7 @@ def _read(folder: Path) -> LeftOut | None:
         return None
     if not path.is_file():  # a pipe would be read for ever
         raise refused("unreadable", LEFT_OUT)
-    with path.open("rb") as file:
-        data = file.read(MANIFEST_BYTES + 1)
-    return strict(data, LeftOut, place=LEFT_OUT, limit=MANIFEST_BYTES)
+    return strict(read_document(path), LeftOut, place=LEFT_OUT, limit=MANIFEST_BYTES)
 
 
 def _readable(folder: Path) -> LeftOut | None:

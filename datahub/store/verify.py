@@ -92,10 +92,10 @@ def verify_folder(
     """
     place = f"{name}/" if name else ""
     try:
-        data = _document(folder / MANIFEST)
+        data = read_document(folder / MANIFEST)
         manifest = strict(data, Manifest, place=MANIFEST, limit=MANIFEST_BYTES)
         check_names(manifest)
-        text = _document(folder / SUMS)
+        text = read_document(folder / SUMS)
         sums = read_sums(text)
     except (OSError, ValueError) as error:
         yield Fault(kind="unreadable", place=f"{place}{MANIFEST}", actual=type(error).__name__)
@@ -121,8 +121,13 @@ def verify_folder(
         yield Fault(kind="extra", place=place + path)
 
 
-def _document(path: Path) -> bytes:
-    """Bytes of a document, a byte more than there may be at most."""
+def read_document(path: Path) -> bytes:
+    """Bytes of a document in a folder, of one that is too large a byte more than it may have.
+
+    Raises:
+        OSError: there is no such file.
+
+    """
     if not path.is_file():  # a pipe would be read for ever
         raise FileNotFoundError(path)
     with path.open("rb") as file:
