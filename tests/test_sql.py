@@ -529,6 +529,9 @@ def test_tables_with_examples_that_run(server):
     assert {"name": "students", "type": "BIGINT", "title": "在校生数"}.keys() == schools["columns"][
         0
     ].keys()
+    assert found["datasets"] == len({table["dataset"] for table in found["data"]})
+    first = server.get("/api/v1/sql/tables", params={"limit": 1}).json()
+    assert (first["datasets"], bool(first["next"])) == (found["datasets"], True)
     (only,) = server.get("/api/v1/sql/tables", params={"dataset": "schools"}).json()["data"]
     assert only == schools
     words = server.get("/api/v1/sql/tables", params={"q": "公交"}).json()["data"]

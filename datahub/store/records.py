@@ -43,6 +43,7 @@ class Filter(Struct, frozen=True):
     text: str | None = None
     status: str | None = None  # None: active and deprecated; "all": tombstones too
     validity: str | None = None  # None: no document, or in force; "all": whatever it is
+    released: bool = False  # only those that have a release
 
 
 def dataset_of(row: Any, decode: Callable[[str], Json] = msgspec.json.decode) -> Dataset:
@@ -214,6 +215,8 @@ def list_datasets(
         tests.append(datasets.c.theme == filters.theme)
     if filters.openness is not None:
         tests.append(datasets.c.openness == filters.openness.value)
+    if filters.released:
+        tests.append(datasets.c.latest.is_not(None))
     tests += [
         datasets.c.search.contains(word, autoescape=True)
         for word in fold(filters.text or "").split()

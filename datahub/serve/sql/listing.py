@@ -35,10 +35,10 @@ class TableOf(Struct, frozen=True):
 
 
 class Listing(Struct, frozen=True):
-    """A page of tables; `total` counts the datasets that match, `next` is the next page."""
+    """Tables of a page of the `datasets` that match and have any; `next` is the next page."""
 
     data: list[TableOf]
-    total: int
+    datasets: int
     next: str | None
 
 
@@ -55,10 +55,10 @@ def tables(
         release = reading.release(dataset)
         names = sorted({file.resource for file in release.files if file.resource})
         return 1, [_told(reading.table(dataset, name), dataset) for name in names]
-    chosen = records.Filter(openness=Openness.OPEN, text=text)
+    chosen = records.Filter(openness=Openness.OPEN, text=text, released=True)
     with reading.store.catalog.read() as db:
         total, found = records.list_datasets(db, chosen, limit=limit, offset=offset)
-    return total, [table for item in found if item.latest for table in _of(reading, item)]
+    return total, [table for item in found for table in _of(reading, item)]
 
 
 def _of(reading: Reading, dataset: Dataset) -> list[TableOf]:

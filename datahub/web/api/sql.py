@@ -181,7 +181,7 @@ def list_tables(
     if offset + limit < total:
         query = {"limit": limit, "offset": offset + limit} | ({"q": q} if q else {})
         following = f"/api/v1/sql/tables?{urlencode(query)}"
-    return listing.Listing(data=found, total=total, next=following)
+    return listing.Listing(data=found, datasets=total, next=following)
 
 
 @get(
