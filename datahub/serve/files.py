@@ -68,12 +68,12 @@ def answer(content: Content, request: Mapping[str, str]) -> Answer:
     headers = _headers(content, modified)
     if _unchanged(content, request, modified):
         return Answer(status=304, headers=tuple(headers), start=0, length=0)
-    window = _range(request.get("range"), request.get("if-range"), content)
+    wanted = window(request.get("range"), request.get("if-range"), content)
     headers.append(("content-type", content.media_type))
-    if window is None:
+    if wanted is None:
         headers.append(("content-length", str(content.bytes)))
         return Answer(status=200, headers=tuple(headers), start=0, length=content.bytes)
-    start, length = window
+    start, length = wanted
     if length <= 0:
         return _refused(416, [("content-range", f"bytes */{content.bytes}")])
     headers += [
@@ -149,7 +149,7 @@ def _matches(condition: str, tag: str, *, weak: bool) -> bool:
     return condition.strip() == "*" or tag in tags
 
 
-def _range(text: str | None, if_range: str | None, content: Content) -> tuple[int, int] | None:
+def window(text: str | None, if_range: str | None, content: Content) -> tuple[int, int] | None:
     """First byte and length; None for the whole, a length of 0 when nothing fits.
 
     One range is served; several, another unit or a form that is no range get the whole, which

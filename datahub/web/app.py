@@ -52,6 +52,7 @@ from datahub.web.api import (
 from datahub.web.compression import Compression
 from datahub.web.description import describe
 from datahub.web.portal.pages import routes as pages
+from datahub.web.ranges import Ranges
 
 if TYPE_CHECKING:
     from litestar.types import Message, Receive, Scope, Send
@@ -160,7 +161,7 @@ def serving(app: Litestar) -> Outermost:
     # What an answer costs is counted outside of those that are kept, for they cost something,
     # too; they are kept as they were packed.
     answers = Answers(Compression(HeadAsGet(app)), app.state.reading)
-    limited = limits.Limits(answers, app.state.store)
+    limited = limits.Limits(Ranges(answers), app.state.store)
     app.state.limits = limited
     app.on_startup.append(limited.usage.start)
     app.on_shutdown.insert(0, limited.usage.stop)  # before the catalog is closed

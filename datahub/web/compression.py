@@ -45,7 +45,7 @@ class Compression:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102
-        if scope["type"] != ScopeType.HTTP or _is_file(scope["path"]):
+        if scope["type"] != ScopeType.HTTP or is_file(scope["path"]):
             await self._app(scope, receive, send)
         else:
             body = _Body(scope, send)
@@ -56,7 +56,7 @@ class Compression:
                 raise
 
 
-def _is_file(path: str) -> bool:
+def is_file(path: str) -> bool:
     """Whether the bytes are those of a file, in ranges and with its digest."""
     return path.startswith(_FILES) or (path.startswith(_JOBS) and path.endswith(_RESULT))
 

@@ -73,8 +73,13 @@ class Asked(NamedTuple):
 
     @property
     def etag(self) -> str:
-        """Tag of the answer: strong where nothing of it depends on how long counting takes."""
-        counted = self.plan.query.filtered or self.plan.grouped or self.plan.query.facet
+        """Tag of the answer: strong where it is the same to the byte whenever it is made.
+
+        JSON tells the total, which depends on the time for counting; a mean on the order of sums.
+        """
+        query = self.plan.query
+        counts = self.form.name == "json" and (query.filtered or query.facet)
+        counted = counts or self.plan.grouped
         table = self.table
         told = (_FORMAT, table.dataset, table.version, table.resource, table.digest, self.form.name,
                 self.shape, self.limit, *self.start, self.counting, self.question.canonical,
