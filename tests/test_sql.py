@@ -307,6 +307,21 @@ def test_parameters_that_do_not_fit(server, sql, params, words):
 
 
 @pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        (r"select E'\u4e2d'", "escapes with"),
+        ("select (select * from range(3)) as n", "More than one row"),
+    ],
+)
+def test_words_of_the_engine_stay_inside(server, sql, words):
+    """No settings that nobody may set, no names of functions of its parser."""
+    facts = refused(server, sql)
+    assert words in facts["reason_en"]
+    assert "unicode_to_utf8" not in str(facts)
+    assert "SET " not in str(facts)
+
+
+@pytest.mark.parametrize(
     ("sql", "line", "column", "hint"),
     [
         ("selec 1", 1, 1, ""),

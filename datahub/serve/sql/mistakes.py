@@ -146,6 +146,11 @@ def mistake(found: Json, at: Position | None, seconds: float = 0.0) -> DatahubEr
     if kind in ("IO", "Permission", "Internal", "Fatal", "HTTP", ""):
         return refusal(at, "这条语句不能执行", "this statement cannot be carried out")
     first, _, more = message.partition("\n")
+    if first.endswith("NOT IMPLEMENTED"):  # names a function of the parser's
+        return refusal(
+            at, "\\u 转义不支持", "escapes with \\u are not supported",
+            "请直接写出字符，或用 chr(20013)", "Write the character itself, or chr(20013)",
+        )  # fmt: skip
     near = [name.strip(' "') for name in str(found.get("candidates", "")).split(",")]
     near = [name for name in near if name and not _OURS.search(name)]
     hint_zh = f"相近的名称：{'、'.join(near)}" if near else _scrubbed(_useful(more))
@@ -158,7 +163,11 @@ def mistake(found: Json, at: Position | None, seconds: float = 0.0) -> DatahubEr
 def _useful(text: str) -> str:
     """Lines of a message that help, without candidates and excerpts."""
     lines = [line.strip() for line in text.splitlines()]
-    kept = [x for x in lines if x and not x.startswith(_EXCERPTS) and " -> " not in x]
+    kept = [
+        x
+        for x in lines
+        if x and not x.startswith(_EXCERPTS) and " -> " not in x and '"SET ' not in x
+    ]
     return " ".join(kept)
 
 
