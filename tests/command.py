@@ -88,6 +88,7 @@ class _Loaded:
     def _end(self) -> None:
         self._process.stdin.close()
         self._process.wait()
+        self._process.stdout.close()
 
 
 _loaded = functools.cache(_Loaded)
