@@ -27,5 +27,5 @@ class AddressNotAscii(RequestError):
     )
     en = (
         "The address has characters beyond ASCII, which must be percent-encoded as UTF-8: "
-        "中 is %E4%B8%AD; curl does it with -G --data-urlencode 'column=eq.value'."
+        "é is %C3%A9; curl does it with -G --data-urlencode 'column=eq.value'."
     )

@@ -44,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     count_seconds: float = 0.2  # for an exact total; else the answer says "at least"
     cache_bytes: int = 20 * GIB  # of what is derived from releases to answer faster
     part_bytes: int = 2 * GIB  # of one part of a big CSV or NDJSON file
-    sql_children: int = 4  # questions in SQL that are worked on at a time
+    sql_children: int = 5  # questions in SQL that are worked on at a time
     sql_memory: int = 1536 * MIB  # address space of a query child
     sql_seconds: float = 5.0  # of one question in SQL
     sql_rows: int = 10_000  # of its answer
@@ -58,10 +58,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     anonymous_bytes: int = 200 * GIB  # sent to each address in a window, downloads included
     anonymous_requests: int = 2_000_000  # of each address in a window: against floods
     anonymous_heavy: int = 3  # questions in SQL, exports, comparisons of an address at once
-    key_seconds: float = 2400.0  # the same for each API key: four times as much
+    key_seconds: float = 2400.0  # the same for each API key: four times, one more at once
     key_bytes: int = 800 * GIB
     key_requests: int = 8_000_000
-    key_heavy: int = 3
+    key_heavy: int = 4
     key_days: int = 365  # that an API key is valid
     limit_guesses: int = 1000  # wrong keys and tokens of an address in a window
     limit_new_keys: int = 100  # API keys that an address may make in a window

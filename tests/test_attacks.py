@@ -105,7 +105,8 @@ def test_an_error_with_a_part_of_a_letter_is_told(server):
     """Where DuckDB quotes one byte of a Chinese character, the error is told all the same."""
     answered = server.get("/api/v1/sql", params={"q": "select name::bit from schools"})
     assert answered.status_code == 400
-    assert "string -> bit conversion" in answered.json()["detail"]
+    assert "conversion" in answered.json()["detail"]
+    assert "值不能转换" in answered.json()["detail_zh"]
 
 
 def test_every_attack_is_withstood(server):

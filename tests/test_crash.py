@@ -24,6 +24,7 @@ from datahub.pipeline import advance, recover
 from datahub.store.verify import verify_store
 
 HERE = Path(__file__).parent
+OTHERS = (b"datahub.cli", b"command.py")
 GIB = 1 << 30
 
 
@@ -37,9 +38,13 @@ def child(name: str, argument: dict, *, seconds: int = 20, memory: int = GIB) ->
 
 
 def children() -> list[str]:
-    """State letters of this process's children; Z is a zombie."""
+    """State letters of this process's children but services and `command`; Z is a zombie."""
     pids = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
-    own = [p for p in pids if b"datahub.cli" not in Path(f"/proc/{p}/cmdline").read_bytes()]
+    own = [
+        p
+        for p in pids
+        if not any(name in Path(f"/proc/{p}/cmdline").read_bytes() for name in OTHERS)
+    ]
     return [Path(f"/proc/{p}/stat").read_text().rsplit(")", 1)[1].split()[0] for p in own]
 
 

@@ -25,6 +25,8 @@ _INSIDE = re.compile(
 _OURS = re.compile(
     r"\b(?:memory\.)?main\.|\bmemory\.|\bduckdb(?:_\w+)?\b|\bpg_catalog\.\w+", re.IGNORECASE
 )
+_WORDLESS = "{} Error: the conversion of a value failed"
+"""Of an error that quotes a part of a letter some Pythons keep nothing but the kind."""
 _LETTERS = 400  # of a reason
 _EXCERPTS = ("LINE ", "^", "Candidate", "Did you mean")
 _KINDS = {
@@ -89,7 +91,7 @@ def _sentence(text: str, end: str) -> str:
 
 def told(error: Exception) -> Json:
     """Read what DuckDB says of an error: kind, message, byte position, candidates."""
-    text = str(error)
+    text = str(error) or _WORDLESS.format(type(error).__name__.removesuffix("Exception"))
     start = text.find("{")
     try:
         found: Json = msgspec.json.decode(text[start:]) if start >= 0 else {}
