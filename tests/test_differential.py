@@ -62,7 +62,7 @@ def verdict(found: Case, folder) -> str:
 
 
 @settings(
-    max_examples=500,
+    max_examples=250,
     deadline=None,
     database=None,
     derandomize=True,

@@ -149,7 +149,7 @@ def test_wrong_parameters_are_listed(server):
 def test_the_api_under_random_requests(server):
     """No answer is a server error or another than documented; writes come without a token."""
     found = fuzz(
-        f"{server.url}/openapi.json", each=4, seconds=150, token=server.token("reviewer"),
+        f"{server.url}/openapi.json", each=3, seconds=150, token=server.token("reviewer"),
         writes=False,
     )  # fmt: skip
     assert found.faults == []
