@@ -453,16 +453,23 @@ PEERS = (Datasette, Roapi, DatapRs, Postgres)
 
 
 def resident(pid: int) -> int:
-    """Resident bytes of a process and its children."""
-    total = 0
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            total = int(line.split()[1]) * 1024
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            with suppress(FileNotFoundError):
-                total += resident(int(child))
-    return total
+    """Resident bytes of a process and its children; what they share is counted once."""
+    family, waiting = [], [pid]
+    while waiting:
+        family.append(waiting.pop())
+        for task in Path(f"/proc/{family[-1]}/task").iterdir():
+            waiting += map(int, (task / "children").read_text().split())
+    if len(family) == 1:
+        return _kilobytes(pid, "status", "VmRSS") << 10
+    return sum(_kilobytes(one, "smaps_rollup", "Pss") for one in family) << 10
+
+
+def _kilobytes(pid: int, file: str, name: str) -> int:
+    with suppress(OSError):  # it may have ended
+        for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1])
+    return 0
 
 
 def at_once(asker, question: str, *, clients: int = 16, seconds: float = 3.0) -> float:

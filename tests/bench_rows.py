@@ -240,7 +240,9 @@ def table(figures: dict) -> str:
         cells = [_cell(found[name]) for name in ("ours", "ours again", *names)]
         behind = [name for name in names if found[name]["p50"] < found["ours"]["p50"]]
         lines.append(f"| {title}{' ⚠' if behind else ''} | {' | '.join(cells)} |")
-    memory = " | ".join(f"{figures['memory'][name] / 1e6:.0f} MB" for name in names)
+    memory = " | ".join(
+        f"{size / 1e6:.0f} MB" if (size := figures["memory"][name]) else "—" for name in names
+    )
     lines.append(
         f"| memory (ours: a web process) | {figures['memory']['ours'] / 1e6:.0f} MB | | {memory} |"
     )
