@@ -219,6 +219,16 @@ def test_rows_as_arrays_and_no_rows(server):
     assert (empty["data"], [f["name"] for f in empty["fields"]]) == ([], ["stage"])
 
 
+def test_columns_without_a_name_tell_nothing_of_ours(server):
+    """They are called by their expression; a name that was given stays as it is."""
+    sql = """select (select count(*) from schools), map(['a'], [1]), 1 as "main.x" """
+    first, second, third = server.get("/api/v1/sql", params={"q": sql}).json()["fields"]
+    assert "schools" in first["name"]
+    assert "map" in second["name"]
+    assert not any(word in f["name"] for f in (first, second) for word in ("main.", "memory"))
+    assert third["name"] == "main.x"
+
+
 def test_columns_of_one_name_are_told_apart(server):
     """The second of a name gets a number, in every form."""
     sql = 'select 1 as a, 2 as a, 3 as "A", 4 as "a_2"'

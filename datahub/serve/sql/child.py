@@ -203,7 +203,9 @@ class _Asked:
         except duckdb.Error as error:
             raise self.mistake(error, len(before)) from None
         columns: dict[str, Column] = {}
-        for name, kind, *_ in found.description:
+        for given, kind, *_ in found.description:
+            # A column without a name is called by its expression, as it was written anew.
+            name = given if given in self.question.sql else mistakes.plain(given) or given
             own, number = name, 1
             while own.lower() in columns:
                 number += 1

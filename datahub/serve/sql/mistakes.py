@@ -173,5 +173,10 @@ def _useful(text: str) -> str:
     return " ".join(kept)
 
 
+def plain(expression: str) -> str:
+    """Take our own names out of an expression that was written anew."""
+    return _OURS.sub("", expression)
+
+
 def _scrubbed(text: str) -> str:
     return _OURS.sub("", _INSIDE.sub("…", text))[:_LETTERS]
