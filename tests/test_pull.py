@@ -51,9 +51,11 @@ def serving(answer):
         server.daemon_threads = True
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
+        service = Service(f"http://127.0.0.1:{server.server_port}")
         try:
-            yield Service(f"http://127.0.0.1:{server.server_port}"), asked
+            yield service, asked
         finally:
+            service.close()
             server.shutdown()
             thread.join()
 

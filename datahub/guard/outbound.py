@@ -58,6 +58,10 @@ class Service:
         except (ValueError, httpx.InvalidURL, UnicodeError) as error:
             raise _unreachable(server, error) from None
 
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
     def get(self, path: str, params: Sequence[tuple[str, Any]] = ()) -> Any:
         """GET JSON; parameters that are None are left out.
 
