@@ -351,6 +351,7 @@ def test_another_service_at_the_address(server, tmp_path):
     """Once a key is pinned, another one at the same address is refused, in words; --key decides."""
     path = tmp_path / "trust.json"
     listed = json.loads(ok(server.cli("release", "keys", "--json")))
+    ok(server.cli("verify", f"{server.url}/d/bus/1", "--manifest-only"))  # pins its key
     trust = json.loads((server.data.parent / "trust.json").read_text())
     (known,) = [s for s in trust["services"] if server.url in s["sites"]]
     known["keys"][0] |= {"id": "0" * 64}
